@@ -1,0 +1,47 @@
+# A part is a folder of src/: its .cpp files make one static library, its *_test.cpp files one test program,
+# each *_fuzz.cpp one fuzz target (with CLOUDLESS_FUZZ; its seeds in fuzz_corpus/<name>/).
+#
+#   cloudless_part(store DEPS base runtime LIBS SQLite::SQLite3)
+#
+# DEPS are parts, public; LIBS are libraries; TEST_DEPS and TEST_LIBS are for the test program alone.
+function(cloudless_part name)
+  cmake_parse_arguments(PART "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  set(tests ${sources})
+  set(fuzzers ${sources})
+  list(FILTER sources EXCLUDE REGEX "(_(test|fuzz|bench)\\.cpp|/main/[^/]*)$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
+
+  set(target cloudless_${name})
+  set(deps ${PART_DEPS})
+  list(TRANSFORM deps PREPEND cloudless_)
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    set(scope PUBLIC)
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
+  target_link_libraries(${target} ${scope} ${deps} ${PART_LIBS} fmt::fmt Threads::Threads)
+
+  if(tests)
+    set(test_deps ${PART_TEST_DEPS})
+    list(TRANSFORM test_deps PREPEND cloudless_)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${target} ${test_deps} ${PART_TEST_LIBS}
+                          GTest::gtest GTest::gmock GTest::gtest_main)
+    include(GoogleTest)
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." PROPERTIES TIMEOUT 300)
+  endif()
+
+  if(CLOUDLESS_FUZZ)
+    foreach(fuzzer ${fuzzers})
+      get_filename_component(fuzz_name ${fuzzer} NAME_WE)
+      add_executable(${fuzz_name} ${fuzzer})
+      target_link_libraries(${fuzz_name} PRIVATE ${target})
+      target_link_options(${fuzz_name} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()
