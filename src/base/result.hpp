@@ -63,8 +63,8 @@ template <class... Args>
 
 }  // namespace cloudless
 
-// TRY(expression) is the value of a Result, or returns its error from the enclosing function; CO_TRY does the
-// same in a coroutine. `auto row = TRY(read(key));`, `TRY(write(row));`
+// TRY(expression) is the value of a Result (or of any std::expected whose error the enclosing function's error
+// can be made from), or returns its error from the enclosing function; CO_TRY does the same in a coroutine. `auto row = TRY(read(key));`, `TRY(write(row));`
 #define CLOUDLESS_TRY_WITH(return_word, ...)                                                             \
   __extension__({                                                                                        \
     auto&& cloudless_result = (__VA_ARGS__);                                                             \
@@ -75,12 +75,12 @@ template <class... Args>
 #define CO_TRY(...) CLOUDLESS_TRY_WITH(co_return, __VA_ARGS__)
 
 namespace cloudless::detail {
-template <class T>
-T unwrap(std::expected<T, Error>&& result) {
+template <class T, class E>
+T unwrap(std::expected<T, E>&& result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
-template <class T>
-T unwrap(std::expected<T, Error>& result) {
+template <class T, class E>
+T unwrap(std::expected<T, E>& result) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 }  // namespace cloudless::detail
