@@ -51,19 +51,20 @@ std::optional<std::string> pinned_name(std::string_view field_selector) {
 }
 
 // Without a name, a get is a list or a watch, and a delete a deletecollection.
-Result<> settle_collection_verb(RequestInfo& info, std::string_view query) {
-  if (!info.name.empty()) return {};
+void settle_collection_verb(RequestInfo& info, std::string_view query) {
+  if (!info.name.empty()) return;
   if (info.verb == "delete") info.verb = "deletecollection";
-  if (info.verb != "get" && info.verb != "watch" && info.verb != "deletecollection") return {};
+  if (info.verb != "get" && info.verb != "watch" && info.verb != "deletecollection") return;
   bool watch = info.verb == "watch";
   // An undecodable query is refused where options are read; here it only means that nothing is pinned.
-  for (const auto& [key, value] : net::parse_query(query).value_or({})) {
+  const auto parameters = net::parse_query(query);
+  const std::vector<std::pair<std::string, std::string>> none;
+  for (const auto& [key, value] : parameters ? *parameters : none) {
     if (key == "watch" && info.verb == "get") watch = value.empty() || is_true(value);
     if (key != "fieldSelector") continue;
     if (std::optional<std::string> name = pinned_name(value)) info.name = *name;
   }
   if (info.verb != "deletecollection") info.verb = watch ? "watch" : "list";
-  return {};
 }
 
 // What follows the version: [namespaces/<ns>/]<resource>[/<name>[/<subresource>...]].
@@ -105,7 +106,7 @@ Result<RequestInfo> parse_request_info(std::string_view method, std::string_view
     parts = parts.subspan(1);
   }
   read_resource(info, parts);
-  TRY(settle_collection_verb(info, query));
+  settle_collection_verb(info, query);
   return info;
 }
 
