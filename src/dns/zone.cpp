@@ -1,0 +1,267 @@
+#include "dns/zone.hpp"
+
+#include <algorithm>
+
+#include "base/strings.hpp"
+
+namespace cloudless::dns {
+
+namespace {
+
+Result<> add_record(std::vector<RRset>& sets, Record record) {
+  for (RRset& set : sets) {
+    if (set.type != record.type) continue;
+    set.ttl = std::min(set.ttl, record.ttl);
+    if (std::ranges::find(set.rdatas, record.rdata) == set.rdatas.end()) set.rdatas.push_back(std::move(record.rdata));
+    return {};
+  }
+  sets.push_back({record.type, record.ttl, {std::move(record.rdata)}});
+  return {};
+}
+
+Result<> check_node(const Name& name, const std::vector<RRset>& sets) {
+  const auto has = [&](Type type) { return std::ranges::find(sets, type, &RRset::type) != sets.end(); };
+  if (has(Type::kCname) && sets.size() > 1) {
+    return fail(Code::kInvalid, "{} has a CNAME and other records", name.to_text());
+  }
+  for (const RRset& set : sets) {
+    const bool single = set.type == Type::kCname || set.type == Type::kDname || set.type == Type::kSoa;
+    if (single && set.rdatas.size() > 1) {
+      return fail(Code::kInvalid, "{} has {} {} records where one is allowed", name.to_text(), set.rdatas.size(),
+                  to_text(set.type));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Zone>> Zone::make(const Name& apex, std::vector<Record> records) {
+  const std::shared_ptr<Zone> zone(new Zone(apex.canonical()));
+  for (Record& record : records) {
+    const Name owner = record.owner.canonical();
+    if (!owner.is_within(zone->apex_)) {
+      return fail(Code::kInvalid, "{} is outside of the zone {}", owner.to_text(), zone->apex_.to_text());
+    }
+    if (record.type == Type::kSoa && owner != zone->apex_) {
+      return fail(Code::kInvalid, "{} has a SOA record below the top of the zone", owner.to_text());
+    }
+    for (Name name = owner; name != zone->apex_; name = name.parent()) zone->nodes_[name];
+    TRY(add_record(zone->nodes_[owner], std::move(record)));
+  }
+  if (!zone->find(zone->apex_, Type::kSoa)) {
+    return fail(Code::kInvalid, "the zone {} has no SOA record", zone->apex_.to_text());
+  }
+  for (const auto& [name, sets] : zone->nodes_) {
+    TRY(check_node(name, sets));
+    for (const RRset& set : sets) zone->record_count_ += set.rdatas.size();
+  }
+  return zone;
+}
+
+const std::vector<RRset>* Zone::find(const Name& name) const {
+  const auto found = nodes_.find(name);
+  return found == nodes_.end() ? nullptr : &found->second;
+}
+
+const RRset* Zone::find(const Name& name, Type type) const {
+  const auto* sets = find(name);
+  if (!sets) return nullptr;
+  const auto found = std::ranges::find(*sets, type, &RRset::type);
+  return found == sets->end() ? nullptr : &*found;
+}
+
+namespace {
+
+// SOA rdata ends in five 32-bit numbers: serial, refresh, retry, expire, minimum (RFC 1035 section 3.3.13).
+uint32_t soa_number(const std::string& rdata, size_t from_end) {
+  uint32_t value = 0;
+  for (size_t i = rdata.size() - from_end; i < rdata.size() - from_end + 4; ++i) {
+    value = value << 8 | static_cast<uint8_t>(rdata[i]);
+  }
+  return value;
+}
+
+}  // namespace
+
+uint32_t Zone::serial() const { return soa_number(find(apex_, Type::kSoa)->rdatas[0], 20); }
+
+std::vector<Record> Zone::records() const {
+  std::vector<Record> all;
+  for (const auto& [name, sets] : nodes_) {
+    for (const RRset& set : sets) {
+      for (const std::string& rdata : set.rdatas) all.push_back({name, set.type, set.ttl, rdata});
+    }
+  }
+  std::ranges::partition(all, [](const Record& record) { return record.type == Type::kSoa; });
+  return all;
+}
+
+ZoneSet::ZoneSet(std::vector<std::shared_ptr<const Zone>> zones) {
+  for (auto& zone : zones) zones_.insert_or_assign(zone->apex(), zone);
+}
+
+const Zone* ZoneSet::find(const Name& name) const {
+  for (Name at = name;; at = at.parent()) {
+    if (const auto found = zones_.find(at); found != zones_.end()) return found->second.get();
+    if (at.is_root()) return nullptr;
+  }
+}
+
+namespace {
+
+class Answerer {
+ public:
+  Answerer(const ZoneSet& zones, const Query& query, size_t limit)
+      : zones_(zones), query_(query), type_(static_cast<Type>(query.type)), writer_(query, limit) {}
+
+  std::string run() {
+    Name name = query_.name.canonical();
+    const Zone* zone = zones_.find(name);
+    if (!zone || (query_.klass != kClassIn && query_.klass != static_cast<uint16_t>(Type::kAny))) {
+      return writer_.finish(Rcode::kRefused, {});
+    }
+    Rcode rcode = Rcode::kNoError;
+    for (int link = 0; zone && link < kMaxChain; ++link) {
+      const auto next = look_up(*zone, name, rcode);
+      if (!next) break;
+      name = *next;
+      zone = zones_.find(name);
+    }
+    add_glue();
+    return writer_.finish(rcode, {.authoritative = authoritative_});
+  }
+
+ private:
+  struct Glue {
+    const Zone* zone;
+    Name name;
+  };
+
+  // One round of RFC 1034 section 4.3.2 step 3. Returns the target where a CNAME or DNAME leads on.
+  std::optional<Name> look_up(const Zone& zone, const Name& name, Rcode& rcode) {
+    if (refer(zone, name)) return std::nullopt;
+    authoritative_ = true;
+    if (auto target = follow_dname(zone, name, rcode)) return target;
+    const std::vector<RRset>* sets = zone.find(name);
+    if (!sets) sets = find_wildcard(zone, name);
+    if (!sets) {
+      rcode = Rcode::kNxDomain;
+      add_negative(zone);
+      return std::nullopt;
+    }
+    return answer_from(zone, name, *sets);
+  }
+
+  std::optional<Name> answer_from(const Zone& zone, const Name& name, const std::vector<RRset>& sets) {
+    // The owner in the answer is the name as asked, so that a resolver's case check holds (draft-vixie-dnsext-dns0x20).
+    const Name& owner = name == query_.name.canonical() ? query_.name : name;
+    bool answered = false;
+    for (const RRset& set : sets) {
+      const bool wanted = set.type == type_ || type_ == Type::kAny;
+      if (set.type == Type::kCname && !wanted) {
+        writer_.add(Section::kAnswer, owner, set.type, set.ttl, set.rdatas);
+        return Name::from_wire(set.rdatas[0]).value().canonical();
+      }
+      if (!wanted) continue;
+      writer_.add(Section::kAnswer, owner, set.type, set.ttl, set.rdatas);
+      collect_glue(zone, set);
+      answered = true;
+      // One set is answer enough for ANY (RFC 8482 section 4.1).
+      if (type_ == Type::kAny) break;
+    }
+    if (!answered) add_negative(zone);
+    return std::nullopt;
+  }
+
+  // A delegation between the apex and `name`: its NS set and glue, without authority. DS lives on our side of the cut.
+  bool refer(const Zone& zone, const Name& name) {
+    const RRset* cut = nullptr;
+    Name cut_name;
+    for (Name at = name; at != zone.apex(); at = at.parent()) {
+      const RRset* ns = zone.find(at, Type::kNs);
+      if (ns && !(at == name && type_ == Type::kDs)) {
+        cut = ns;
+        cut_name = at;
+      }
+    }
+    if (!cut) return false;
+    writer_.add(Section::kAuthority, cut_name, Type::kNs, cut->ttl, cut->rdatas);
+    collect_glue(zone, *cut);
+    return true;
+  }
+
+  // RFC 6672 section 3.2: the DNAME itself, and the CNAME that it stands for.
+  std::optional<Name> follow_dname(const Zone& zone, const Name& name, Rcode& rcode) {
+    for (Name at = name; at != zone.apex();) {
+      at = at.parent();
+      const RRset* dname = zone.find(at, Type::kDname);
+      if (!dname) continue;
+      writer_.add(Section::kAnswer, at, Type::kDname, dname->ttl, dname->rdatas);
+      const std::string& wire = name.wire();
+      const Name prefix = Name::from_wire(wire.substr(0, wire.size() - at.wire().size()) + '\0').value();
+      const auto target = prefix.appended_to(Name::from_wire(dname->rdatas[0]).value());
+      if (!target) {
+        rcode = Rcode::kYxDomain;
+        return std::nullopt;
+      }
+      writer_.add(Section::kAnswer, name, Type::kCname, dname->ttl, {target->wire()});
+      return target->canonical();
+    }
+    return std::nullopt;
+  }
+
+  // RFC 4592: the wildcard child of the closest existing ancestor.
+  static const std::vector<RRset>* find_wildcard(const Zone& zone, const Name& name) {
+    Name ancestor = name.parent();
+    while (!zone.find(ancestor)) ancestor = ancestor.parent();
+    const auto wildcard = ancestor.with_label("*");
+    return wildcard ? zone.find(*wildcard) : nullptr;
+  }
+
+  // RFC 2308 section 3: the SOA, for no longer than its own minimum.
+  void add_negative(const Zone& zone) {
+    const RRset& soa = *zone.find(zone.apex(), Type::kSoa);
+    writer_.add(Section::kAuthority, zone.apex(), Type::kSoa, std::min(soa.ttl, soa_number(soa.rdatas[0], 4)), soa.rdatas);
+  }
+
+  void collect_glue(const Zone& zone, const RRset& set) {
+    const size_t skip = set.type == Type::kMx ? 2 : set.type == Type::kSrv ? 6 : 0;
+    if (set.type != Type::kNs && skip == 0) return;
+    for (const std::string& rdata : set.rdatas) {
+      if (const auto target = Name::from_wire(std::string_view(rdata).substr(skip))) {
+        glue_.push_back({&zone, target->canonical()});
+      }
+    }
+  }
+
+  void add_glue() {
+    std::ranges::sort(glue_, {}, &Glue::name);
+    const auto repeated = std::ranges::unique(glue_, {}, &Glue::name);
+    glue_.erase(repeated.begin(), repeated.end());
+    for (const Glue& glue : glue_) {
+      for (const Type type : {Type::kA, Type::kAaaa}) {
+        const RRset* set = glue.name.is_within(glue.zone->apex()) ? glue.zone->find(glue.name, type) : nullptr;
+        if (set) writer_.add(Section::kAdditional, glue.name, type, set->ttl, set->rdatas);
+      }
+    }
+  }
+
+  const ZoneSet& zones_;
+  const Query& query_;
+  const Type type_;
+  ResponseWriter writer_;
+  bool authoritative_ = false;
+  std::vector<Glue> glue_;
+};
+
+}  // namespace
+
+std::string answer(const ZoneSet& zones, const Query& query, size_t limit) {
+  if (query.edns && query.edns->version != 0) {
+    return ResponseWriter(query, limit).finish(Rcode::kBadVers, {});
+  }
+  return Answerer(zones, query, limit).run();
+}
+
+}  // namespace cloudless::dns
