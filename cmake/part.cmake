@@ -3,15 +3,20 @@
 #
 #   cloudless_part(store DEPS base runtime LIBS SQLite::SQLite3)
 #
+# What lies in testing/ is for tests: library NAME_testing, which the part's own tests link and those of others name in
+# TEST_DEPS (apiserver_testing).
+#
 # DEPS are parts, public; LIBS are libraries; TEST_DEPS and TEST_LIBS are for the test program alone.
 function(cloudless_part name)
   cmake_parse_arguments(PART "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   set(fuzzers ${sources})
-  list(FILTER sources EXCLUDE REGEX "(_(test|fuzz|bench)\\.cpp|/main/[^/]*)$")
+  list(FILTER sources EXCLUDE REGEX "(_(test|fuzz|bench)\\.cpp|/main/[^/]*|/testing/[^/]*)$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cpp$")
+  file(GLOB testing CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/testing/*.cpp)
+  list(FILTER testing EXCLUDE REGEX "_test\\.cpp$")
 
   set(target cloudless_${name})
   set(deps ${PART_DEPS})
@@ -26,8 +31,13 @@ function(cloudless_part name)
   target_include_directories(${target} ${scope} ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
   target_link_libraries(${target} ${scope} ${deps} ${PART_LIBS} fmt::fmt Threads::Threads)
 
+  set(test_deps ${PART_TEST_DEPS})
+  if(testing)
+    add_library(${target}_testing STATIC ${testing})
+    target_link_libraries(${target}_testing PUBLIC ${target} ${PART_TEST_LIBS})
+    list(APPEND test_deps ${name}_testing)
+  endif()
   if(tests)
-    set(test_deps ${PART_TEST_DEPS})
     list(TRANSFORM test_deps PREPEND cloudless_)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} ${test_deps} ${PART_TEST_LIBS}

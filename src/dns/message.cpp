@@ -63,7 +63,8 @@ struct Options {
   bool broken = false;
 };
 
-// Walks the additional section for OPT (RFC 6891 section 6.1); other records there (TSIG, cookies) are passed over.
+// Walks the additional section for OPT (RFC 6891 section 6.1); other records there (TSIG, cookies) are passed
+// over.
 Options read_additional(std::string_view packet, size_t at, size_t count) {
   Options options;
   for (size_t i = 0; i < count; ++i) {
@@ -97,7 +98,8 @@ std::expected<Query, BadQuery> read_query(std::string_view packet) {
   query.recursion_desired = (flags & kRecursionDesiredFlag) != 0;
   query.checking_disabled = (flags & kCheckingDisabledFlag) != 0;
   if (query.opcode != Opcode::kQuery) return bad(Rcode::kNotImp);
-  if (read_u16(packet, 4) != 1 || read_u16(packet, 6) != 0 || read_u16(packet, 8) != 0) return bad(Rcode::kFormErr);
+  if (read_u16(packet, 4) != 1 || read_u16(packet, 6) != 0 || read_u16(packet, 8) != 0)
+    return bad(Rcode::kFormErr);
   const auto length = plain_name_length(packet, kHeaderBytes);
   if (!length || packet.size() < kHeaderBytes + *length + 4) return bad(Rcode::kFormErr);
   query.name = Name::from_wire(packet.substr(kHeaderBytes, *length)).value();
@@ -196,7 +198,8 @@ bool ResponseWriter::name_at(size_t offset, std::string_view wire) const {
       continue;
     }
     if (out_.size() < offset + length + 1u || wire.size() < length + 1u) return false;
-    if (!equal_ignoring_case(std::string_view(out_).substr(offset, length + 1u), wire.substr(0, length + 1u))) {
+    if (!equal_ignoring_case(std::string_view(out_).substr(offset, length + 1u),
+                             wire.substr(0, length + 1u))) {
       return false;
     }
     if (length == 0) return true;
@@ -208,7 +211,8 @@ bool ResponseWriter::name_at(size_t offset, std::string_view wire) const {
 
 std::string ResponseWriter::finish(Rcode rcode, ResponseFlags flags) {
   const auto code = static_cast<uint16_t>(rcode);
-  uint16_t word = kResponseFlag | static_cast<uint16_t>(static_cast<uint16_t>(query_.opcode) << 11) | (code & 15);
+  uint16_t word =
+      kResponseFlag | static_cast<uint16_t>(static_cast<uint16_t>(query_.opcode) << 11) | (code & 15);
   if (flags.authoritative) word |= kAuthoritativeFlag;
   if (flags.recursion_available) word |= kRecursionAvailableFlag;
   if (truncated_) word |= kTruncatedFlag;

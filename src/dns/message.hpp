@@ -8,8 +8,9 @@
 //     | additional          |  OPT last
 //     +---------------------+
 //
-// The writer compresses names (RFC 1035 section 4.1.4), never exceeds its limit and drops whole RRsets: an answer or
-// authority that does not fit sets TC and ends the message (RFC 2181 section 9), an additional one is left out.
+// The writer compresses names (RFC 1035 section 4.1.4), never exceeds its limit and drops whole RRsets: an
+// answer or authority that does not fit sets TC and ends the message (RFC 2181 section 9), an additional one
+// is left out.
 #pragma once
 
 #include <array>
@@ -26,8 +27,9 @@
 namespace cloudless::dns {
 
 inline constexpr size_t kHeaderBytes = 12;
-inline constexpr size_t kPlainUdpLimit = 512;      // without EDNS, RFC 1035 section 4.2.1
-inline constexpr size_t kEdnsUdpLimit = 1232;      // what we offer and send at the most over UDP (DNS flag day 2020)
+inline constexpr size_t kPlainUdpLimit = 512;  // without EDNS, RFC 1035 section 4.2.1
+inline constexpr size_t kEdnsUdpLimit =
+    1232;  // what we offer and send at the most over UDP (DNS flag day 2020)
 inline constexpr size_t kMaxMessageBytes = 65535;  // over TCP
 
 enum class Rcode : uint16_t {
@@ -55,7 +57,7 @@ struct Query {
   Opcode opcode = Opcode::kQuery;
   bool recursion_desired = false;
   bool checking_disabled = false;
-  Name name;                    // as sent, case kept
+  Name name;  // as sent, case kept
   uint16_t type = 0;
   uint16_t klass = kClassIn;
   std::optional<Edns> edns;
@@ -67,8 +69,8 @@ struct BadQuery {
   std::optional<Rcode> answer_with;
 };
 
-/// Reads one query. Names with compression pointers in the question are refused; records in the answer and authority
-/// sections are refused for Opcode::kQuery; a second OPT is a format error.
+/// Reads one query. Names with compression pointers in the question are refused; records in the answer and
+/// authority sections are refused for Opcode::kQuery; a second OPT is a format error.
 std::expected<Query, BadQuery> read_query(std::string_view packet);
 
 enum class Section : uint8_t { kAnswer, kAuthority, kAdditional };
@@ -84,7 +86,8 @@ class ResponseWriter {
   ResponseWriter(const Query& query, size_t limit);
 
   /// Adds one RRset; `rdatas` are in wire form. Sections come in order. False where it did not fit.
-  bool add(Section section, const Name& owner, Type type, uint32_t ttl, const std::vector<std::string>& rdatas);
+  bool add(Section section, const Name& owner, Type type, uint32_t ttl,
+           const std::vector<std::string>& rdatas);
   bool truncated() const { return truncated_; }
 
   /// The message. With an rcode above 15 the query must have had EDNS.
@@ -108,7 +111,8 @@ class ResponseWriter {
   size_t offset_count_ = 0;
 };
 
-/// A response without records, for what read_query() refused: header, the question where it can be told, rcode.
+/// A response without records, for what read_query() refused: header, the question where it can be told,
+/// rcode.
 std::string error_response(std::string_view packet, Rcode rcode);
 
 }  // namespace cloudless::dns

@@ -39,7 +39,8 @@ Result<> append_label(std::string& wire, std::string_view label) {
 }
 
 Result<> check_length(const std::string& wire) {
-  if (wire.size() > kMaxNameBytes) return fail(Code::kInvalid, "a name is longer than {} bytes", kMaxNameBytes);
+  if (wire.size() > kMaxNameBytes)
+    return fail(Code::kInvalid, "a name is longer than {} bytes", kMaxNameBytes);
   return {};
 }
 
@@ -69,11 +70,13 @@ Result<Name> Name::parse(std::string_view text, const Name& origin) {
 }
 
 Result<Name> Name::from_wire(std::string_view wire) {
-  if (wire.size() > kMaxNameBytes) return fail(Code::kInvalid, "a name is longer than {} bytes", kMaxNameBytes);
+  if (wire.size() > kMaxNameBytes)
+    return fail(Code::kInvalid, "a name is longer than {} bytes", kMaxNameBytes);
   size_t at = 0;
   while (at < wire.size() && wire[at] != 0) {
     const auto length = static_cast<uint8_t>(wire[at]);
-    if (length > kMaxLabelBytes) return fail(Code::kInvalid, "a label is longer than {} bytes", kMaxLabelBytes);
+    if (length > kMaxLabelBytes)
+      return fail(Code::kInvalid, "a label is longer than {} bytes", kMaxLabelBytes);
     at += length + 1u;
   }
   if (at + 1 != wire.size()) return fail(Code::kInvalid, "a name does not end with the root label");

@@ -1,7 +1,8 @@
-// Name: a domain name in wire form (RFC 1035 section 3.1), always absolute, at most 255 bytes, labels at most 63.
+// Name: a domain name in wire form (RFC 1035 section 3.1), always absolute, at most 255 bytes, labels at
+// most 63.
 //
-// Names keep the case they were given and compare without it (RFC 4343). As keys they are used in lower case, which
-// canonical() makes; a Zone holds canonical owner names only.
+// Names keep the case they were given and compare without it (RFC 4343). As keys they are used in lower case,
+// which canonical() makes; a Zone holds canonical owner names only.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ class Name {
   /// The root, ".".
   Name() : wire_(1, '\0') {}
 
-  /// From presentation form with its escapes ("\." and "\DDD", RFC 1035 section 5.1). A name without a final dot is
-  /// relative to `origin`; "@" alone is the origin.
+  /// From presentation form with its escapes ("\." and "\DDD", RFC 1035 section 5.1). A name without a final
+  /// dot is relative to `origin`; "@" alone is the origin.
   static Result<Name> parse(std::string_view text, const Name& origin = Name());
   /// From uncompressed wire form that ends with the root label.
   static Result<Name> from_wire(std::string_view wire);

@@ -67,7 +67,8 @@ Result<Number> parse_number(std::string_view text) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
-    return fail(Code::kInvalid, "{} is not a number from 0 to {}", quote(text), std::numeric_limits<Number>::max());
+    return fail(Code::kInvalid, "{} is not a number from 0 to {}", quote(text),
+                std::numeric_limits<Number>::max());
   }
   return value;
 }
@@ -125,10 +126,17 @@ Result<> append_rest(std::string& out, FieldKind kind, const std::vector<Word>& 
     case kStrings:
       for (size_t i = from; i < words.size(); ++i) TRY(append_string(out, words[i].text));
       return {};
-    case kHex: out += TRY(hex_decode(rest_of(words, from))); return {};
-    case kBase64: out += TRY(base64_decode(rest_of(words, from))); return {};
-    case kServiceParams: out += TRY(parse_service_params(words, from)); return {};
-    default: return fail(Code::kInternal, "not a field that goes to the end");
+    case kHex:
+      out += TRY(hex_decode(rest_of(words, from)));
+      return {};
+    case kBase64:
+      out += TRY(base64_decode(rest_of(words, from)));
+      return {};
+    case kServiceParams:
+      out += TRY(parse_service_params(words, from));
+      return {};
+    default:
+      return fail(Code::kInternal, "not a field that goes to the end");
   }
 }
 
@@ -139,22 +147,43 @@ bool goes_to_the_end(FieldKind kind) {
 Result<> append_field(std::string& out, FieldKind kind, std::string_view word, const Name& origin) {
   switch (kind) {
     case kCompressibleName:
-    case kName: out += TRY(Name::parse(word, origin)).wire(); return {};
-    case kIpv4: out += TRY(parse_ipv4(word)); return {};
-    case kIpv6: out += TRY(parse_ipv6(word)); return {};
-    case kU8: out += static_cast<char>(TRY(parse_number<uint8_t>(word))); return {};
-    case kU16: append_u16(out, TRY(parse_number<uint16_t>(word))); return {};
-    case kU32: append_u32(out, TRY(parse_number<uint32_t>(word))); return {};
-    case kTime: append_u32(out, TRY(parse_ttl(word))); return {};
-    case kTypeNumber: append_u16(out, static_cast<uint16_t>(TRY(parse_type(word)))); return {};
-    case kString: return append_string(out, word);
+    case kName:
+      out += TRY(Name::parse(word, origin)).wire();
+      return {};
+    case kIpv4:
+      out += TRY(parse_ipv4(word));
+      return {};
+    case kIpv6:
+      out += TRY(parse_ipv6(word));
+      return {};
+    case kU8:
+      out += static_cast<char>(TRY(parse_number<uint8_t>(word)));
+      return {};
+    case kU16:
+      append_u16(out, TRY(parse_number<uint16_t>(word)));
+      return {};
+    case kU32:
+      append_u32(out, TRY(parse_number<uint32_t>(word)));
+      return {};
+    case kTime:
+      append_u32(out, TRY(parse_ttl(word)));
+      return {};
+    case kTypeNumber:
+      append_u16(out, static_cast<uint16_t>(TRY(parse_type(word))));
+      return {};
+    case kString:
+      return append_string(out, word);
     case kTag: {
       const bool plain = std::ranges::all_of(word, [](unsigned char c) { return std::isalnum(c); });
-      if (word.empty() || !plain) return fail(Code::kInvalid, "tag {} is not letters and digits", quote(word));
+      if (word.empty() || !plain)
+        return fail(Code::kInvalid, "tag {} is not letters and digits", quote(word));
       return append_string(out, word);
     }
-    case kRawString: out += TRY(unescape(word)); return {};
-    default: return fail(Code::kInternal, "not a field of one word");
+    case kRawString:
+      out += TRY(unescape(word));
+      return {};
+    default:
+      return fail(Code::kInternal, "not a field of one word");
   }
 }
 
@@ -229,17 +258,27 @@ std::string field_to_text(FieldKind kind, Reader& reader) {
       const auto bytes = reader.take(16);
       return reader.ok ? address_text(AF_INET6, bytes) : "";
     }
-    case kU8: return std::to_string(reader.number(1));
-    case kU16: return std::to_string(reader.number(2));
+    case kU8:
+      return std::to_string(reader.number(1));
+    case kU16:
+      return std::to_string(reader.number(2));
     case kU32:
-    case kTime: return std::to_string(reader.number(4));
-    case kTypeNumber: return to_text(static_cast<Type>(reader.number(2)));
-    case kString: return quoted_text(reader.take(reader.number(1)));
-    case kTag: return std::string(reader.take(reader.number(1)));
-    case kRawString: return quoted_text(reader.take(reader.rest.size()));
-    case kHex: return to_upper(hex_encode(reader.take(reader.rest.size())));
-    case kBase64: return base64_encode(reader.take(reader.rest.size()));
-    case kServiceParams: return service_params_to_text(reader.take(reader.rest.size()));
+    case kTime:
+      return std::to_string(reader.number(4));
+    case kTypeNumber:
+      return to_text(static_cast<Type>(reader.number(2)));
+    case kString:
+      return quoted_text(reader.take(reader.number(1)));
+    case kTag:
+      return std::string(reader.take(reader.number(1)));
+    case kRawString:
+      return quoted_text(reader.take(reader.rest.size()));
+    case kHex:
+      return to_upper(hex_encode(reader.take(reader.rest.size())));
+    case kBase64:
+      return base64_encode(reader.take(reader.rest.size()));
+    case kServiceParams:
+      return service_params_to_text(reader.take(reader.rest.size()));
     case kStrings: {
       std::string text;
       while (reader.ok && !reader.rest.empty()) {
@@ -283,13 +322,15 @@ Result<std::string> parse_rdata(Type type, const std::vector<Word>& words, const
   if (!words.empty() && words[0].text == "\\#" && !words[0].quoted) return parse_generic(words);
   const std::vector<FieldKind>& fields = fields_of(type);
   if (fields.empty()) {
-    return fail(Code::kInvalid, "{} records can only be written in the form of RFC 3597 (\\# length hex)", to_text(type));
+    return fail(Code::kInvalid, "{} records can only be written in the form of RFC 3597 (\\# length hex)",
+                to_text(type));
   }
   std::string rdata;
   size_t at = 0;
   for (const FieldKind kind : fields) {
     if (goes_to_the_end(kind)) {
-      if (at == words.size() && kind != kServiceParams) return fail(Code::kInvalid, "{} data is incomplete", to_text(type));
+      if (at == words.size() && kind != kServiceParams)
+        return fail(Code::kInvalid, "{} data is incomplete", to_text(type));
       TRY(append_rest(rdata, kind, words, at));
       at = words.size();
     } else {
@@ -297,7 +338,8 @@ Result<std::string> parse_rdata(Type type, const std::vector<Word>& words, const
       TRY(append_field(rdata, kind, words[at++].text, origin));
     }
   }
-  if (at != words.size()) return fail(Code::kInvalid, "{} is too much for {} data", quote(words[at].text), to_text(type));
+  if (at != words.size())
+    return fail(Code::kInvalid, "{} is too much for {} data", quote(words[at].text), to_text(type));
   if (rdata.size() > 65535) return fail(Code::kInvalid, "{} data is longer than 65535 bytes", to_text(type));
   return rdata;
 }
@@ -333,7 +375,12 @@ Result<uint32_t> parse_ttl(std::string_view text) {
       if (number > kMaxTtl) return bad();
       continue;
     }
-    const uint64_t unit = c == 's' ? 1 : c == 'm' ? 60 : c == 'h' ? 3600 : c == 'd' ? 86400 : c == 'w' ? 604800 : 0;
+    const uint64_t unit = c == 's'   ? 1
+                          : c == 'm' ? 60
+                          : c == 'h' ? 3600
+                          : c == 'd' ? 86400
+                          : c == 'w' ? 604800
+                                     : 0;
     if (unit == 0 || !has_digits) return bad();
     total += number * unit;
     number = 0;

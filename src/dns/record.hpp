@@ -1,8 +1,8 @@
-// Resource records: types, and their data between presentation form and wire form (RFC 1035, 1183, 2782, 3403, 3596,
-// 4034, 4255, 6672, 6698, 8659, 9460, and RFC 3597 for types without a form of their own).
+// Resource records: types, and their data between presentation form and wire form (RFC 1035, 1183, 2782,
+// 3403, 3596, 4034, 4255, 6672, 6698, 8659, 9460, and RFC 3597 for types without a form of their own).
 //
-// Rdata is kept uncompressed, as it is compared and stored; the message writer compresses the names of those types
-// that RFC 3597 section 4 allows.
+// Rdata is kept uncompressed, as it is compared and stored; the message writer compresses the names of those
+// types that RFC 3597 section 4 allows.
 #pragma once
 
 #include <cstdint>

@@ -56,7 +56,8 @@ Result<std::string> parse_value(uint16_t key, std::string_view text) {
       return out;
     case kAlpn:
       for (const auto item : split(text, ',')) {
-        if (item.empty() || item.size() > 255) return fail(Code::kInvalid, "{} is not a protocol name", quote(item));
+        if (item.empty() || item.size() > 255)
+          return fail(Code::kInvalid, "{} is not a protocol name", quote(item));
         out += static_cast<char>(item.size());
         out += item;
       }
@@ -64,15 +65,19 @@ Result<std::string> parse_value(uint16_t key, std::string_view text) {
     case kNoDefaultAlpn:
       if (!text.empty()) return fail(Code::kInvalid, "no-default-alpn takes no value");
       return out;
-    case kPort: append_u16(out, TRY(parse_u16(text))); return out;
+    case kPort:
+      append_u16(out, TRY(parse_u16(text)));
+      return out;
     case kIpv4Hint:
       for (const auto item : split(text, ',')) out += TRY(parse_ipv4(item));
       return out;
-    case kEch: return base64_decode(text);
+    case kEch:
+      return base64_decode(text);
     case kIpv6Hint:
       for (const auto item : split(text, ',')) out += TRY(parse_ipv6(item));
       return out;
-    default: return std::string(text);
+    default:
+      return std::string(text);
   }
 }
 
@@ -81,14 +86,16 @@ std::string list_to_text(std::string_view wire, size_t item_size, int family) {
   for (; wire.size() >= item_size; wire.remove_prefix(item_size)) {
     std::array<char, INET6_ADDRSTRLEN> buffer{};
     if (!text.empty()) text += ',';
-    text += family ? inet_ntop(family, wire.data(), buffer.data(), buffer.size()) : key_name(read_u16(wire)).c_str();
+    text += family ? inet_ntop(family, wire.data(), buffer.data(), buffer.size())
+                   : key_name(read_u16(wire)).c_str();
   }
   return text;
 }
 
 std::string value_to_text(uint16_t key, std::string_view wire) {
   switch (key) {
-    case kMandatory: return list_to_text(wire, 2, 0);
+    case kMandatory:
+      return list_to_text(wire, 2, 0);
     case kAlpn: {
       std::string text;
       while (!wire.empty() && static_cast<uint8_t>(wire[0]) < wire.size()) {
@@ -98,11 +105,16 @@ std::string value_to_text(uint16_t key, std::string_view wire) {
       }
       return text;
     }
-    case kPort: return wire.size() == 2 ? std::to_string(read_u16(wire)) : "";
-    case kIpv4Hint: return list_to_text(wire, 4, AF_INET);
-    case kEch: return base64_encode(wire);
-    case kIpv6Hint: return list_to_text(wire, 16, AF_INET6);
-    default: return std::string(wire);
+    case kPort:
+      return wire.size() == 2 ? std::to_string(read_u16(wire)) : "";
+    case kIpv4Hint:
+      return list_to_text(wire, 4, AF_INET);
+    case kEch:
+      return base64_encode(wire);
+    case kIpv6Hint:
+      return list_to_text(wire, 16, AF_INET6);
+    default:
+      return std::string(wire);
   }
 }
 
@@ -115,7 +127,8 @@ Result<std::string> parse_service_params(const std::vector<Word>& words, size_t 
     const size_t equals = word.find('=');
     const uint16_t key = TRY(parse_key(word.substr(0, equals)));
     std::string_view value = equals == std::string_view::npos ? std::string_view() : word.substr(equals + 1);
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
     if (!params.emplace(key, TRY(parse_value(key, value))).second) {
       return fail(Code::kInvalid, "service parameter {} is given twice", key_name(key));
     }
@@ -136,7 +149,8 @@ std::string service_params_to_text(std::string_view wire) {
     const size_t length = std::min<size_t>(read_u16(wire.substr(2)), wire.size() - 4);
     if (!text.empty()) text += ' ';
     text += key_name(key);
-    if (const std::string value = value_to_text(key, wire.substr(4, length)); !value.empty()) text += "=" + value;
+    if (const std::string value = value_to_text(key, wire.substr(4, length)); !value.empty())
+      text += "=" + value;
     wire.remove_prefix(4 + length);
   }
   return text;

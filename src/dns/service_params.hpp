@@ -1,5 +1,5 @@
-// The service parameters of SVCB and HTTPS records (RFC 9460 section 2): key=value words in any order, wire form in
-// ascending order of keys.
+// The service parameters of SVCB and HTTPS records (RFC 9460 section 2): key=value words in any order, wire
+// form in ascending order of keys.
 #pragma once
 
 #include <string>

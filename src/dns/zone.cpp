@@ -12,7 +12,8 @@ Result<> add_record(std::vector<RRset>& sets, Record record) {
   for (RRset& set : sets) {
     if (set.type != record.type) continue;
     set.ttl = std::min(set.ttl, record.ttl);
-    if (std::ranges::find(set.rdatas, record.rdata) == set.rdatas.end()) set.rdatas.push_back(std::move(record.rdata));
+    if (std::ranges::find(set.rdatas, record.rdata) == set.rdatas.end())
+      set.rdatas.push_back(std::move(record.rdata));
     return {};
   }
   sets.push_back({record.type, record.ttl, {std::move(record.rdata)}});
@@ -27,8 +28,8 @@ Result<> check_node(const Name& name, const std::vector<RRset>& sets) {
   for (const RRset& set : sets) {
     const bool single = set.type == Type::kCname || set.type == Type::kDname || set.type == Type::kSoa;
     if (single && set.rdatas.size() > 1) {
-      return fail(Code::kInvalid, "{} has {} {} records where one is allowed", name.to_text(), set.rdatas.size(),
-                  to_text(set.type));
+      return fail(Code::kInvalid, "{} has {} {} records where one is allowed", name.to_text(),
+                  set.rdatas.size(), to_text(set.type));
     }
   }
   return {};
@@ -154,7 +155,8 @@ class Answerer {
   }
 
   std::optional<Name> answer_from(const Zone& zone, const Name& name, const std::vector<RRset>& sets) {
-    // The owner in the answer is the name as asked, so that a resolver's case check holds (draft-vixie-dnsext-dns0x20).
+    // The owner in the answer is the name as asked, so that a resolver's case check holds
+    // (draft-vixie-dnsext-dns0x20).
     const Name& owner = name == query_.name.canonical() ? query_.name : name;
     bool answered = false;
     for (const RRset& set : sets) {
@@ -174,7 +176,8 @@ class Answerer {
     return std::nullopt;
   }
 
-  // A delegation between the apex and `name`: its NS set and glue, without authority. DS lives on our side of the cut.
+  // A delegation between the apex and `name`: its NS set and glue, without authority. DS lives on our side of
+  // the cut.
   bool refer(const Zone& zone, const Name& name) {
     const RRset* cut = nullptr;
     Name cut_name;
@@ -222,7 +225,8 @@ class Answerer {
   // RFC 2308 section 3: the SOA, for no longer than its own minimum.
   void add_negative(const Zone& zone) {
     const RRset& soa = *zone.find(zone.apex(), Type::kSoa);
-    writer_.add(Section::kAuthority, zone.apex(), Type::kSoa, std::min(soa.ttl, soa_number(soa.rdatas[0], 4)), soa.rdatas);
+    writer_.add(Section::kAuthority, zone.apex(), Type::kSoa, std::min(soa.ttl, soa_number(soa.rdatas[0], 4)),
+                soa.rdatas);
   }
 
   void collect_glue(const Zone& zone, const RRset& set) {
@@ -241,7 +245,8 @@ class Answerer {
     glue_.erase(repeated.begin(), repeated.end());
     for (const Glue& glue : glue_) {
       for (const Type type : {Type::kA, Type::kAaaa}) {
-        const RRset* set = glue.name.is_within(glue.zone->apex()) ? glue.zone->find(glue.name, type) : nullptr;
+        const RRset* set =
+            glue.name.is_within(glue.zone->apex()) ? glue.zone->find(glue.name, type) : nullptr;
         if (set) writer_.add(Section::kAdditional, glue.name, type, set->ttl, set->rdatas);
       }
     }

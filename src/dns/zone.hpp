@@ -1,8 +1,9 @@
 // Zone: the records of one zone, immutable once built, and the authoritative answer to a question about them
 // (RFC 1034 section 4.3.2, RFC 2308 for negative answers, RFC 4592 for wildcards, RFC 6672 for DNAME).
 //
-// Invariants: the apex has exactly one SOA; owner names are canonical and within the apex; every ancestor of an owner
-// below the apex is present, perhaps without records (an empty non-terminal); a CNAME stands alone at its name.
+// Invariants: the apex has exactly one SOA; owner names are canonical and within the apex; every ancestor of
+// an owner below the apex is present, perhaps without records (an empty non-terminal); a CNAME stands alone
+// at its name.
 #pragma once
 
 #include <map>
@@ -34,8 +35,8 @@ struct Record {
 
 class Zone {
  public:
-  /// Checks the invariants. Records of one set take the lowest of their TTLs (RFC 2181 section 5.2); a record that
-  /// stands twice counts once.
+  /// Checks the invariants. Records of one set take the lowest of their TTLs (RFC 2181 section 5.2); a record
+  /// that stands twice counts once.
   static Result<std::shared_ptr<const Zone>> make(const Name& apex, std::vector<Record> records);
 
   const Name& apex() const { return apex_; }
@@ -69,8 +70,8 @@ class ZoneSet {
   std::map<Name, std::shared_ptr<const Zone>> zones_;
 };
 
-/// The whole response to `query`, at most `limit` bytes: REFUSED where no zone holds the name. CNAME chains are
-/// followed through all zones of the set, up to kMaxChain links.
+/// The whole response to `query`, at most `limit` bytes: REFUSED where no zone holds the name. CNAME chains
+/// are followed through all zones of the set, up to kMaxChain links.
 inline constexpr int kMaxChain = 16;
 std::string answer(const ZoneSet& zones, const Query& query, size_t limit);
 

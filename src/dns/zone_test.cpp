@@ -31,9 +31,7 @@ loop1   IN CNAME loop2
 loop2   IN CNAME loop1
 )";
 
-std::shared_ptr<const Zone> zone() {
-  return parse_zone(kZone, Name::parse("example.org").value()).value();
-}
+std::shared_ptr<const Zone> zone() { return parse_zone(kZone, Name::parse("example.org").value()).value(); }
 
 // The response to `name type`, in dig's short words.
 std::string ask(std::string_view name, Type type, size_t limit = kEdnsUdpLimit) {
@@ -48,10 +46,13 @@ TEST(Zone, AnswersFromTheRecordsOfAName) {
 }
 
 TEST(Zone, FollowsACnameWithinTheZoneAndStopsAtItsEdge) {
-  EXPECT_EQ(ask("www.example.org", Type::kA),
-            "NOERROR aa\nan www.example.org. 3600 CNAME web.example.org.\nan web.example.org. 300 A 192.0.2.3\n");
-  EXPECT_EQ(ask("www.example.org", Type::kCname), "NOERROR aa\nan www.example.org. 3600 CNAME web.example.org.\n");
-  EXPECT_EQ(ask("out.example.org", Type::kA), "NOERROR aa\nan out.example.org. 3600 CNAME www.example.net.\n");
+  EXPECT_EQ(
+      ask("www.example.org", Type::kA),
+      "NOERROR aa\nan www.example.org. 3600 CNAME web.example.org.\nan web.example.org. 300 A 192.0.2.3\n");
+  EXPECT_EQ(ask("www.example.org", Type::kCname),
+            "NOERROR aa\nan www.example.org. 3600 CNAME web.example.org.\n");
+  EXPECT_EQ(ask("out.example.org", Type::kA),
+            "NOERROR aa\nan out.example.org. 3600 CNAME www.example.net.\n");
 }
 
 TEST(Zone, ACnameLoopEnds) {
@@ -68,12 +69,14 @@ TEST(Zone, NamesTheSoaWhenThereIsNothing) {
 
 TEST(Zone, AnEmptyNonTerminalExists) {
   EXPECT_EQ(ask("b.c.example.org", Type::kTxt), "NOERROR aa\n" + std::string(kSoa));
-  EXPECT_EQ(ask("a.b.c.example.org", Type::kTxt), "NOERROR aa\nan a.b.c.example.org. 3600 TXT \"deep\" \"er\"\n");
+  EXPECT_EQ(ask("a.b.c.example.org", Type::kTxt),
+            "NOERROR aa\nan a.b.c.example.org. 3600 TXT \"deep\" \"er\"\n");
 }
 
 TEST(Zone, AWildcardStandsInForMissingNamesOnly) {
   EXPECT_EQ(ask("any.wild.example.org", Type::kA), "NOERROR aa\nan any.wild.example.org. 3600 A 192.0.2.4\n");
-  EXPECT_EQ(ask("very.deep.wild.example.org", Type::kA), "NOERROR aa\nan very.deep.wild.example.org. 3600 A 192.0.2.4\n");
+  EXPECT_EQ(ask("very.deep.wild.example.org", Type::kA),
+            "NOERROR aa\nan very.deep.wild.example.org. 3600 A 192.0.2.4\n");
   EXPECT_EQ(ask("any.wild.example.org", Type::kTxt), "NOERROR aa\n" + std::string(kSoa));
   EXPECT_EQ(ask("sub.wild.example.org", Type::kA), "NOERROR aa\n" + std::string(kSoa));
   EXPECT_EQ(ask("x.sub.wild.example.org", Type::kA), "NXDOMAIN aa\n" + std::string(kSoa));
@@ -81,7 +84,8 @@ TEST(Zone, AWildcardStandsInForMissingNamesOnly) {
 
 TEST(Zone, RefersBelowADelegationWithGlueAndWithoutAuthority) {
   const std::string referral =
-      "NOERROR\nau child.example.org. 3600 NS ns.child.example.org.\nad ns.child.example.org. 3600 A 192.0.2.5\n";
+      "NOERROR\nau child.example.org. 3600 NS ns.child.example.org.\nad ns.child.example.org. 3600 A "
+      "192.0.2.5\n";
   EXPECT_EQ(ask("child.example.org", Type::kA), referral);
   EXPECT_EQ(ask("deep.child.example.org", Type::kA), referral);
   EXPECT_EQ(ask("child.example.org", Type::kDs), "NOERROR aa\n" + std::string(kSoa));
@@ -94,9 +98,10 @@ TEST(Zone, ADnameRewritesWhatIsBelowIt) {
 }
 
 TEST(Zone, AddsTheAddressesOfMailAndNameServers) {
-  EXPECT_EQ(ask("example.org", Type::kMx),
-            "NOERROR aa\nan example.org. 3600 MX 10 mail.example.org.\nad mail.example.org. 3600 A 192.0.2.2\n"
-            "ad mail.example.org. 3600 AAAA 2001:db8::2\n");
+  EXPECT_EQ(
+      ask("example.org", Type::kMx),
+      "NOERROR aa\nan example.org. 3600 MX 10 mail.example.org.\nad mail.example.org. 3600 A 192.0.2.2\n"
+      "ad mail.example.org. 3600 AAAA 2001:db8::2\n");
 }
 
 TEST(Zone, RefusesNamesOfOthers) { EXPECT_EQ(ask("example.com", Type::kA), "REFUSED\n"); }
@@ -136,7 +141,8 @@ TEST(ZoneText, NamesTheLineAndTheReasonOfAnError) {
 }
 
 TEST(ZoneText, GenerateMakesAnOwnerForEachStep) {
-  const auto records = parse_zone_text("$TTL 60\n$GENERATE 1-5/2 host-${0,3} A 192.0.2.$\n", Name::parse("x").value());
+  const auto records =
+      parse_zone_text("$TTL 60\n$GENERATE 1-5/2 host-${0,3} A 192.0.2.$\n", Name::parse("x").value());
   ASSERT_TRUE(records) << records.error().message;
   ASSERT_EQ(records->size(), 3u);
   EXPECT_EQ((*records)[2].owner.to_text(), "host-005.x.");

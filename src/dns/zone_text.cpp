@@ -10,7 +10,8 @@ namespace cloudless::dns {
 
 namespace {
 
-// A line with its continuations in parentheses: its words, and whether it began with a blank (the owner before holds).
+// A line with its continuations in parentheses: its words, and whether it began with a blank (the owner
+// before holds).
 struct Entry {
   size_t line = 0;
   bool blank_owner = false;
@@ -114,7 +115,8 @@ Result<GenerateRange> parse_generate_range(std::string_view text) {
   const size_t slash = text.find('/');
   const std::string_view span = text.substr(0, slash);
   const size_t dash = span.find('-');
-  if (dash == std::string_view::npos) return fail(Code::kInvalid, "$GENERATE range {} is not start-stop", quote(text));
+  if (dash == std::string_view::npos)
+    return fail(Code::kInvalid, "$GENERATE range {} is not start-stop", quote(text));
   GenerateRange range{TRY(parse_integer(span.substr(0, dash))), TRY(parse_integer(span.substr(dash + 1))), 1};
   if (slash != std::string_view::npos) range.step = TRY(parse_integer(text.substr(slash + 1)));
   if (range.start < 0 || range.stop < range.start || range.step < 1) {
@@ -129,7 +131,8 @@ Result<GenerateRange> parse_generate_range(std::string_view text) {
 // "${offset,width,base}" after "$": all three optional, base d, o, x or X.
 Result<std::string> format_step(std::string_view modifiers, int64_t value) {
   const auto parts = split(modifiers, ',');
-  if (parts.size() > 3) return fail(Code::kInvalid, "$GENERATE modifier {} has more than three parts", quote(modifiers));
+  if (parts.size() > 3)
+    return fail(Code::kInvalid, "$GENERATE modifier {} has more than three parts", quote(modifiers));
   value += TRY(parse_integer(parts[0]));
   const int64_t width = parts.size() > 1 ? TRY(parse_integer(parts[1])) : 0;
   const std::string_view base = parts.size() > 2 ? parts[2] : "d";
@@ -253,7 +256,8 @@ class Parser {
     if (last_ttl_) return *last_ttl_;
     if (type != Type::kSoa) return fail(Code::kInvalid, "no TTL is given and there is no $TTL");
     uint32_t minimum = 0;
-    for (size_t i = rdata.size() - 4; i < rdata.size(); ++i) minimum = minimum << 8 | static_cast<uint8_t>(rdata[i]);
+    for (size_t i = rdata.size() - 4; i < rdata.size(); ++i)
+      minimum = minimum << 8 | static_cast<uint8_t>(rdata[i]);
     return *(last_ttl_ = minimum);
   }
 

@@ -1,7 +1,8 @@
 // Zone files as BIND writes them (RFC 1035 section 5, RFC 2308 section 4 for $TTL, BIND's $GENERATE).
 //
-// Understood: comments, parentheses, quotes and escapes, blank and relative owners, "@", TTLs with units, class IN,
-// $ORIGIN, $TTL, $GENERATE. Refused with a reason: $INCLUDE (a zone comes from one ConfigMap key), other classes.
+// Understood: comments, parentheses, quotes and escapes, blank and relative owners, "@", TTLs with units,
+// class IN, $ORIGIN, $TTL, $GENERATE. Refused with a reason: $INCLUDE (a zone comes from one ConfigMap key),
+// other classes.
 #pragma once
 
 #include <memory>
@@ -18,7 +19,8 @@ inline constexpr size_t kMaxZoneTextBytes = 16u << 20;
 inline constexpr size_t kMaxZoneRecords = 1'000'000;
 inline constexpr int64_t kMaxGenerateSteps = 65'536;
 
-/// The records of the text; relative names are under `origin` until $ORIGIN says else. kInvalid with "line N: reason".
+/// The records of the text; relative names are under `origin` until $ORIGIN says else. kInvalid with "line N:
+/// reason".
 Result<std::vector<Record>> parse_zone_text(std::string_view text, const Name& origin);
 
 /// The same, checked as a zone with that apex.

@@ -73,7 +73,8 @@ std::string uncompressed_rdata(Reader& reader, Type type, size_t length) {
 }
 
 std::string rcode_name(uint32_t rcode) {
-  constexpr std::array<std::string_view, 6> kNames = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+  constexpr std::array<std::string_view, 6> kNames = {"NOERROR",  "FORMERR", "SERVFAIL",
+                                                      "NXDOMAIN", "NOTIMP",  "REFUSED"};
   return rcode < kNames.size() ? std::string(kNames[rcode]) : "RCODE" + std::to_string(rcode);
 }
 
