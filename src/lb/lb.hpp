@@ -1,0 +1,67 @@
+// The load balancer: Services of type LoadBalancer get addresses from MetalLB's IPAddressPools, and the nodes
+// answer for these addresses by ARP and NDP without configuring them. It takes the place of MetalLB's
+// controller and speaker (L2 mode); the resources are metallb.io/v1beta1, the annotations MetalLB's.
+//
+// LoadBalancerController writes: one at a time in the cluster (leader election), it gives addresses to
+// Services by a pure plan (allocator.hpp). LoadBalancerSpeaker answers: one on every node. Which node answers
+// for an address is computed by each node alone from the gossip membership and the Services' endpoints
+// (election.hpp); nobody is asked, so an address moves as soon as a death is known.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/random.hpp"
+#include "gossip/membership.hpp"
+#include "runtime/event_loop.hpp"
+
+namespace cloudless::client {
+class Client;
+}
+
+namespace cloudless::lb {
+
+struct LoadBalancerOptions {
+  std::string node_name;
+  /// Where the resources live: MetalLB reads its own namespace alone. Empty: every namespace.
+  std::string namespace_name;
+  /// Set: only Services of this loadBalancerClass are served. Empty: only those without a class (as MetalLB).
+  std::string load_balancer_class;
+  /// Interfaces that are never announced on, as shell patterns.
+  std::vector<std::string> excluded_interfaces = {"lo", "cloudless*", "cl*", "veth*", "docker*", "cni*"};
+};
+
+class LoadBalancerController {
+ public:
+  LoadBalancerController(LoadBalancerOptions options, client::Client& client, runtime::EventLoop& loop,
+                         Random& random, Logger log);
+  ~LoadBalancerController();
+
+  /// Applies the metallb.io CustomResourceDefinitions and begins to allocate once it leads.
+  runtime::Task<Result<>> start();
+  runtime::Task<void> stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+class LoadBalancerSpeaker {
+ public:
+  LoadBalancerSpeaker(LoadBalancerOptions options, client::Client& client, gossip::Membership& membership,
+                      runtime::EventLoop& loop, Random& random, Logger log);
+  ~LoadBalancerSpeaker();
+
+  runtime::Task<Result<>> start();
+  /// Stops answering. After Gossip::stop() the others have taken over.
+  runtime::Task<void> stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cloudless::lb
