@@ -1,0 +1,106 @@
+// Reconciler: the shell around every controller. It reads keys from its queue, calls the controller's pure
+// plan, performs the actions in order, and tries again with back-off where one fails.
+//
+//   informer change -> keys -> WorkQueue -> plan(key, context) -> actions -> Performer -> API
+//                                 ^                                  |
+//                                 +---- back-off, or again_after ----+
+//
+// One key is worked on by one worker at a time. Because the performer feeds the answers of writes into the
+// informers, the next plan of a key sees what the last one wrote.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "client/action.hpp"
+#include "client/event_recorder.hpp"
+#include "client/informers.hpp"
+#include "client/work_queue.hpp"
+
+namespace cloudless::client {
+
+/// Performs actions: through the client, into the informers' caches, with their events.
+class Performer {
+ public:
+  /// `component`: in whose name events are recorded ("deployment-controller").
+  Performer(const Client& client, Informers& informers, EventRecorder& recorder, std::string component)
+      : client_(client), informers_(informers), recorder_(recorder), component_(std::move(component)) {}
+
+  runtime::Task<Result<>> perform(Action action);
+  /// All of a plan; the first failure ends it.
+  runtime::Task<Result<>> perform(Plan plan);
+
+ private:
+  runtime::Task<Result<std::string>> send(const Action& action);
+  void take_in(const Action& action, const std::string& answer, WallTime now);
+
+  const Client& client_;
+  Informers& informers_;
+  EventRecorder& recorder_;
+  const std::string component_;
+};
+
+/// What a plan may know beyond its view.
+struct PlanContext {
+  WallTime now;
+  /// Why the key's last plan could not be carried out; empty otherwise. For conditions such as
+  /// ReplicaFailure.
+  std::string last_failure;
+};
+
+using PlanFunction = std::function<Plan(const std::string& key, const PlanContext& context)>;
+
+class Reconciler {
+ public:
+  struct Options {
+    std::string name;
+    int workers = 1;
+    Backoff backoff;
+  };
+
+  Reconciler(Options options, PlanFunction plan, Performer& performer, runtime::Executor& executor,
+             Random& random, Logger log);
+
+  void enqueue(const std::string& key) { queue_.add(key); }
+  void enqueue_after(const std::string& key, Duration delay) { queue_.add_after(key, delay); }
+
+  /// Enqueues `keys(before, now)` for each change of the informer. Either pointer may be null.
+  template <class T, class Keys>
+  void watch(Informer<T>& informer, Keys keys) {
+    sources_.push_back(&informer);
+    informer.add_handler([this, keys](const auto& before, const auto& now) {
+      for (const std::string& key : keys(before, now)) enqueue(key);
+    });
+  }
+  /// Enqueues the key of each object that changes.
+  template <class T>
+  void watch(Informer<T>& informer) {
+    watch(informer, [](const auto& before, const auto& now) {
+      const T& object = now ? *now : *before;
+      return std::vector<std::string>{object_key(namespace_of(object), name_of(object))};
+    });
+  }
+  /// Waits for this informer too before the first plan, as the plan reads it.
+  void needs(InformerBase& informer) { sources_.push_back(&informer); }
+
+  /// Works until cancelled, once all informers that it watches or needs are synced.
+  runtime::Task<void> run();
+
+  size_t queue_size() const { return queue_.size(); }
+
+ private:
+  runtime::Task<void> work();
+  runtime::Task<void> reconcile(const std::string& key);
+
+  const Options options_;
+  const PlanFunction plan_;
+  Performer& performer_;
+  runtime::Executor& executor_;
+  Logger log_;
+  WorkQueue queue_;
+  std::vector<InformerBase*> sources_;
+  std::map<std::string, std::string> last_failure_;
+};
+
+}  // namespace cloudless::client
