@@ -18,7 +18,7 @@ Resource resource_of_kind(std::string_view group, std::string_view version, std:
 template <class T>
 struct Codec {
   static Result<T> decode(std::string_view json) { return schema::decode<T>(json); }
-  static Result<T> decode(const boost::json::value& json) { return schema::decode<T>(json); }
+  static Result<T> decode(const boost::json::value& json) { return schema::from_value<T>(json); }
   static std::string encode(const T& object) { return schema::encode(object); }
   static auto& metadata(auto& object) { return object.metadata; }
 };

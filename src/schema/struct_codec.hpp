@@ -4,7 +4,7 @@
 // `encode` writes fields in Go's order with Go's omitempty rules, and kind and apiVersion first for kinds.
 #pragma once
 
-#include <boost/json/fwd.hpp>
+#include <boost/json/value.hpp>
 #include <concepts>
 #include <string>
 #include <string_view>
