@@ -49,9 +49,9 @@ Result<T> from_value(const boost::json::value& json) {
   return out;
 }
 
-/// To a dynamic object.
-template <Described T>
-boost::json::value to_value(const T& object) {
+/// To a dynamic object. (A parameter for the type keeps boost::json::value incomplete here.)
+template <Described T, class Value = boost::json::value>
+Value to_value(const T& object) {
   return struct_to_value(T::describe(), &object);
 }
 
