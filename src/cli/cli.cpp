@@ -2,13 +2,21 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/command.hpp"
+
 namespace cloudless::cli {
 
 int run(int argc, char** argv) {
   CLI::App app("Kubernetes on your own hardware, as one program.", "cloudless");
   app.require_subcommand(1);
-  CLI11_PARSE(app, argc, argv);
-  return 0;
+  Invocation invocation;
+  add_version_command(app, invocation);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kSuccess : kUsage;
+  }
+  return invocation.run();
 }
 
 }  // namespace cloudless::cli
