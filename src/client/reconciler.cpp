@@ -142,7 +142,7 @@ runtime::Task<void> Reconciler::work() {
 }
 
 runtime::Task<void> Reconciler::reconcile(const std::string& key) {
-  PlanContext context{.now = executor_.clock().wall_now()};
+  PlanContext context{.now = executor_.clock().wall_now(), .failures = queue_.failures(key)};
   if (const auto failed = last_failure_.find(key); failed != last_failure_.end())
     context.last_failure = failed->second;
   Plan plan = plan_(key, context);

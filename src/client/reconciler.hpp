@@ -47,6 +47,8 @@ struct PlanContext {
   /// Why the key's last plan could not be carried out; empty otherwise. For conditions such as
   /// ReplicaFailure.
   std::string last_failure;
+  /// How many plans of the key have failed in a row.
+  int failures = 0;
 };
 
 using PlanFunction = std::function<Plan(const std::string& key, const PlanContext& context)>;

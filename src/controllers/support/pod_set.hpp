@@ -1,0 +1,89 @@
+// PodSet: pods that are alike, kept at a number. What ReplicaSet and ReplicationController share.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/action.hpp"
+#include "client/selector.hpp"
+#include "controllers/controller.hpp"
+#include "controllers/support/conditions.hpp"
+#include "controllers/support/pods.hpp"
+
+namespace cloudless::controllers {
+
+/// How many pods one plan creates or deletes at most (upstream's BurstReplicas).
+inline constexpr int32_t kBurstReplicas = 500;
+/// How long the names of pods to create stay the same while nothing else changes.
+inline constexpr Duration kNameSeedSpan = std::chrono::minutes(5);
+
+/// The pods that a set counts, and what their status says.
+struct PodCounts {
+  int32_t replicas = 0;
+  int32_t fully_labeled = 0;
+  int32_t ready = 0;
+  int32_t available = 0;
+  int32_t terminating = 0;
+};
+PodCounts count_pods(const std::vector<PodPtr>& pods, const client::Labels& template_labels,
+                     int32_t min_ready_seconds, WallTime now);
+
+/// Events as every pod control upstream records them.
+client::Action create_pod(const Pod& pod, const client::ObjectRef& owner);
+client::Action delete_pod(const Pod& pod, const client::ObjectRef& owner);
+
+/// What the names of new pods are derived from: a create repeated after a lost answer, with the same pods in
+/// view, asks for the same name. It changes with time, so that a name taken by another's pod does not block
+/// for long.
+std::string name_seed(const ObjectMeta& owner, WallTime now);
+
+/// Creates or deletes pods of `pod_template` so that `wanted` are active.
+template <class Owner>
+void plan_replicas(const Owner& owner, const PodTemplateSpec& pod_template, int32_t wanted,
+                   const std::vector<PodPtr>& pods, const PlanContext& context, Plan& plan) {
+  std::vector<PodPtr> active;
+  std::string seed = name_seed(owner.metadata, context.now);
+  for (const PodPtr& pod : pods) {
+    seed += pod->metadata.uid;
+    if (is_active(*pod)) active.push_back(pod);
+  }
+  const client::ObjectRef about = client::ref_to(owner);
+  const auto have = static_cast<int32_t>(active.size());
+  for (int32_t i = 0; i < std::min(wanted - have, kBurstReplicas); ++i) {
+    std::string name = derived_name(owner.metadata.name, seed + "/" + std::to_string(i));
+    plan.actions.push_back(create_pod(pod_from_template(pod_template, owner, std::move(name)), about));
+    plan.look_again(kNameSeedSpan);
+  }
+  if (have <= wanted) return;
+  sort_for_deletion(active, active);
+  active.resize(static_cast<size_t>(std::min(have - wanted, kBurstReplicas)));
+  for (const PodPtr& pod : active) plan.actions.push_back(delete_pod(*pod, about));
+}
+
+/// Sets or removes ReplicaFailure by what the last plan met, and has `plan` look again when the next pod
+/// becomes available.
+template <class Condition>
+void set_replica_failure(std::vector<Condition>& conditions, const PlanContext& context) {
+  if (context.last_failure.empty()) {
+    remove_condition(conditions, "ReplicaFailure");
+    return;
+  }
+  Condition condition;
+  condition.type = "ReplicaFailure";
+  condition.status = "True";
+  condition.reason = "FailedCreate";
+  condition.message = context.last_failure;
+  set_condition(conditions, std::move(condition), context.now);
+}
+void look_again_when_available(const std::vector<PodPtr>& pods, int32_t min_ready_seconds, WallTime now,
+                               Plan& plan);
+
+/// The keys of the owners of kind `kind` that a change of a pod concerns: its controllers before and now, or,
+/// for an orphan, whatever `selecting` finds.
+std::vector<std::string> owners_of_change(
+    const PodPtr& before, const PodPtr& now, std::string_view kind,
+    const std::function<std::vector<std::string>(const Pod&)>& selecting);
+
+}  // namespace cloudless::controllers
