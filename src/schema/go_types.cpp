@@ -7,6 +7,20 @@
 namespace cloudless::schema {
 namespace json = boost::json;
 
+std::string FieldPath::text() const {
+  std::string out = up ? up->text() : std::string();
+  if (index != kNoIndex) return out + fmt::format("[{}]", index);
+  if (field.empty()) return out;
+  if (!out.empty()) out += '.';
+  return out.append(field);
+}
+
+std::string FieldPath::text(std::string_view last) const {
+  std::string out = text();
+  if (!out.empty()) out += '.';
+  return out.append(last);
+}
+
 std::string go_type_name(const Schema& schema) {
   switch (schema.form) {
     case Form::kList:
@@ -56,14 +70,17 @@ std::string go_value_name(const json::value& value) {
 std::unexpected<Error> type_error(const json::value& value, std::string_view go_type, const FieldPath& path) {
   std::string what = go_value_name(value);
   if (value.is_number() && go_type.starts_with("int")) what += " " + serialize_json(value);
-  if (!path.structure)
+  const FieldPath* innermost = &path;
+  while (innermost && !innermost->structure) innermost = innermost->up;
+  if (!innermost)
     return fail(Code::kInvalid, "json: cannot unmarshal {} into Go value of type {}", what, go_type);
   std::string fields;
-  for (const FieldPath* at = &path; at && at->structure; at = at->up) {
-    fields = fields.empty() ? std::string(at->field) : std::string(at->field) + "." + fields;
+  for (const FieldPath* at = innermost; at; at = at->up) {
+    if (at->structure)
+      fields = fields.empty() ? std::string(at->field) : std::string(at->field) + "." + fields;
   }
   return fail(Code::kInvalid, "json: cannot unmarshal {} into Go struct field {}.{} of type {}", what,
-              path.structure->name, fields, go_type);
+              innermost->structure->name, fields, go_type);
 }
 
 std::string api_version_of(const Schema& kind) {

@@ -10,11 +10,19 @@
 
 namespace cloudless::schema {
 
-/// Where a decoder is, as a chain on the stack: a field of a struct. Lists and maps add nothing, as in Go.
+/// Where a decoder is, as a chain on the stack: a field of a struct, a map's key or a list's index.
 struct FieldPath {
+  static constexpr size_t kNoIndex = static_cast<size_t>(-1);
+
   const FieldPath* up = nullptr;
-  const Schema* structure = nullptr;  // null at the top
-  std::string_view field;
+  const Schema* structure = nullptr;  // of `field`; null for keys and at the top
+  std::string_view field;             // or the map's key
+  size_t index = kNoIndex;
+
+  /// "spec.containers[0].image", as strict decoding names places.
+  std::string text() const;
+  /// The same with one more step.
+  std::string text(std::string_view last) const;
 };
 
 /// "v1.PodSpec", "[]v1.Container", "map[string]string", "int32".

@@ -117,6 +117,7 @@ struct Schema {
   std::span<const Default> defaults;  // of this type wherever it occurs
 
   // Custom resources only.
+  bool custom = false;  // built at run time: values stay as they are, keys are sorted, nothing is zero-filled
   bool preserve_unknown = false;
   bool embedded_resource = false;
   bool nullable = false;
