@@ -23,6 +23,7 @@ class Descriptor {
 
   int fd() const;
   runtime::EventLoop& loop() const;
+  bool aborted() const;
 
   /// Returns when a read may succeed (or there is an error to fetch). kCancelled where the task is,
   /// kUnavailable after abort().

@@ -111,8 +111,8 @@ class ResponseWriter {
   /// Head, whole body (its pieces one after another) and end in one.
   virtual runtime::Task<Result<>> respond(int status, Headers headers, std::vector<SharedBytes> body) = 0;
 
-  /// Answers 101 with `headers` (or 200 to an extended CONNECT on HTTP/2) and gives up the connection as raw
-  /// bytes. kUnimplemented where the carrier cannot.
+  /// Answers 101 with `headers` and gives up the connection as raw bytes. kUnimplemented where the carrier
+  /// cannot, as HTTP/2.
   virtual runtime::Task<Result<std::unique_ptr<ByteStream>>> upgrade(Headers headers) = 0;
 
   /// True once start(), respond() or upgrade() was called.

@@ -1,0 +1,453 @@
+#include "net/http2_connection.hpp"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "base/strings.hpp"
+#include "net/stream_internal.hpp"
+#include "runtime/timer.hpp"
+
+namespace cloudless::net::http2 {
+
+using runtime::Task;
+
+namespace {
+
+// What one write hands to the socket, about.
+constexpr size_t kWriteBatchBytes = 64 * 1024;
+
+std::string_view text(const uint8_t* bytes, size_t size) {
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+Error stream_error(const Stream& stream) {
+  return {Code::kUnavailable, fmt::format("stream error: stream ID {}; {}", stream.id,
+                                          nghttp2_http2_strerror(stream.error_code))};
+}
+
+}  // namespace
+
+// Pieces in the order of the wire: frames as nghttp2 made them, and bodies as shared buffers.
+struct Connection::Output {
+  struct Piece {
+    SharedBytes owner;  // null: of `frames`
+    size_t offset;
+    size_t size;
+  };
+  std::string frames;
+  std::vector<Piece> pieces;
+  size_t bytes = 0;
+
+  void add_frame(std::string_view frame) {
+    if (!pieces.empty() && !pieces.back().owner) {
+      pieces.back().size += frame.size();
+    } else {
+      pieces.push_back({nullptr, frames.size(), frame.size()});
+    }
+    frames += frame;
+    bytes += frame.size();
+  }
+  void add_body(SharedBytes owner, size_t offset, size_t size) {
+    pieces.push_back({std::move(owner), offset, size});
+    bytes += size;
+  }
+  std::vector<std::string_view> views() const {
+    std::vector<std::string_view> all;
+    all.reserve(pieces.size());
+    for (const Piece& piece : pieces) {
+      const std::string_view whole = piece.owner ? view(piece.owner) : std::string_view(frames);
+      all.push_back(whole.substr(piece.offset, piece.size));
+    }
+    return all;
+  }
+  void clear() {
+    frames.clear();
+    pieces.clear();
+    bytes = 0;
+  }
+};
+
+// nghttp2's callbacks, which find the connection as user data.
+struct Callbacks {
+  static Connection& self(void* user) { return *static_cast<Connection*>(user); }
+
+  static std::shared_ptr<Stream> find(Connection& connection, int32_t id) {
+    const auto found = connection.streams_.find(id);
+    return found == connection.streams_.end() ? nullptr : found->second;
+  }
+
+  static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Connection& connection = self(user);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    auto stream = std::make_shared<Stream>();
+    stream->id = frame->hd.stream_id;
+    connection.streams_.emplace(stream->id, std::move(stream));
+    return 0;
+  }
+
+  static int on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+                       const uint8_t* value, size_t value_size, uint8_t, void* user) {
+    Connection& connection = self(user);
+    const auto stream = find(connection, frame->hd.stream_id);
+    if (!stream || stream->head_complete) return 0;  // trailers
+    stream->header_bytes += name_size + value_size + 32;
+    if (stream->header_bytes > connection.limits_.header_bytes) {
+      stream->header_overflow = true;
+    } else if (name_size > 0 && name[0] == ':') {
+      stream->pseudo[std::string(text(name, name_size))] = text(value, value_size);
+    } else {
+      stream->headers.add(std::string(text(name, name_size)), std::string(text(value, value_size)));
+    }
+    return 0;
+  }
+
+  static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Connection& connection = self(user);
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
+      connection.ping_outstanding_ = false;
+    if (frame->hd.type == NGHTTP2_RST_STREAM) connection.on_reset();
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    const auto stream = find(connection, frame->hd.stream_id);
+    if (!stream) return 0;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
+      stream->incoming_ended = true;
+      stream->incoming_changed.notify();
+    }
+    if (frame->hd.type == NGHTTP2_HEADERS && !stream->head_complete) complete_head(connection, stream);
+    return 0;
+  }
+
+  static void complete_head(Connection& connection, const std::shared_ptr<Stream>& stream) {
+    const auto status = stream->pseudo.find(":status");
+    if (status != stream->pseudo.end() && status->second.starts_with('1')) {
+      // An interim response; the final one follows.
+      stream->pseudo.clear();
+      stream->headers = {};
+      return;
+    }
+    stream->head_complete = true;
+    stream->incoming_changed.notify();
+    connection.on_head(stream);
+  }
+
+  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
+                     void* user) {
+    const auto stream = find(self(user), id);
+    if (!stream) {
+      nghttp2_session_consume_connection(session, size);
+      return 0;
+    }
+    stream->incoming.push_back(share(std::string(text(data, size))));
+    stream->incoming_changed.notify();
+    return 0;
+  }
+
+  static int on_close(nghttp2_session* session, int32_t id, uint32_t error_code, void* user) {
+    Connection& connection = self(user);
+    const auto stream = find(connection, id);
+    if (!stream) return 0;
+    connection.streams_.erase(id);
+    stream->closed = true;
+    stream->error_code = error_code;
+    // Bytes that nobody has read are still readable, but they hold up the other streams no more.
+    size_t unread = 0;
+    for (const SharedBytes& piece : stream->incoming) unread += piece->size();
+    if (unread > 0) nghttp2_session_consume_connection(session, unread);
+    stream->incoming_changed.notify();
+    stream->outgoing_changed.notify();
+    connection.on_closed(*stream);
+    return 0;
+  }
+
+  static ssize_t read_data(nghttp2_session*, int32_t id, uint8_t*, size_t size, uint32_t* flags,
+                           nghttp2_data_source*, void* user) {
+    const auto stream = find(self(user), id);
+    if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (stream->outgoing_bytes == 0 && !stream->outgoing_ended) return NGHTTP2_ERR_DEFERRED;
+    const size_t taken = std::min(size, stream->outgoing_bytes);
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (stream->outgoing_ended && taken == stream->outgoing_bytes) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return static_cast<ssize_t>(taken);
+  }
+
+  static int send_data(nghttp2_session*, nghttp2_frame* frame, const uint8_t* head, size_t size,
+                       nghttp2_data_source*, void* user) {
+    Connection& connection = self(user);
+    const auto stream = find(connection, frame->hd.stream_id);
+    if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    constexpr size_t kFrameHeadBytes = 9;
+    connection.output_->add_frame(text(head, kFrameHeadBytes));
+    stream->outgoing_bytes -= size;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) stream->end_sent = true;
+    while (size > 0) {
+      SharedBytes& piece = stream->outgoing.front();
+      const size_t part = std::min(size, piece->size() - stream->outgoing_offset);
+      const size_t offset = stream->outgoing_offset;
+      size -= part;
+      stream->outgoing_offset += part;
+      const bool used_up = stream->outgoing_offset == piece->size();
+      connection.output_->add_body(piece, offset, part);
+      if (!used_up) continue;
+      stream->outgoing.pop_front();
+      stream->outgoing_offset = 0;
+    }
+    stream->outgoing_changed.notify();
+    return 0;
+  }
+
+  static nghttp2_session* make(Role role, Connection& connection) {
+    nghttp2_session_callbacks* callbacks = nullptr;
+    nghttp2_session_callbacks_new(&callbacks);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+    nghttp2_option* options = nullptr;
+    nghttp2_option_new(&options);
+    nghttp2_option_set_no_auto_window_update(options, 1);
+    nghttp2_option_set_no_closed_streams(options, 1);
+    nghttp2_session* session = nullptr;
+    if (role == Role::kServer) {
+      nghttp2_session_server_new2(&session, callbacks, &connection, options);
+    } else {
+      nghttp2_session_client_new2(&session, callbacks, &connection, options);
+    }
+    nghttp2_option_del(options);
+    nghttp2_session_callbacks_del(callbacks);
+    return session;
+  }
+};
+
+Connection::Connection(Role role, std::unique_ptr<net::Stream> stream, Limits limits, Logger log)
+    : socket_(std::move(stream)), limits_(limits), log_(std::move(log)), output_(std::make_unique<Output>()) {
+  socket_->set_write_stall_limit(limits_.write_stall_timeout);
+  session_ = Callbacks::make(role, *this);
+  submit_settings(role);
+}
+
+Connection::~Connection() { nghttp2_session_del(session_); }
+
+void Connection::submit_settings(Role role) {
+  std::vector<nghttp2_settings_entry> settings = {
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits_.stream_window_bytes},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits_.header_bytes)}};
+  if (role == Role::kServer) {
+    settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.streams});
+  } else {
+    settings.push_back({NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  }
+  nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<int32_t>(limits_.connection_window_bytes));
+}
+
+Task<void> Connection::run(std::string received) {
+  const runtime::TaskContext context = co_await runtime::current_context();
+  Background writer = Background::start(*context.executor, write_loop(shared_from_this()), log_);
+  const Result<> read = co_await read_loop(std::move(received));
+  // After an orderly end the writer still says goodbye; after a broken one there is nobody to say it to.
+  reader_failed_ = !read;
+  if (!read) socket_->abort();
+  writer_wake_.notify();
+  static_cast<void>(co_await runtime::run_in({context.executor, nullptr}, writer_done_.wait()));
+  writer.detach();
+  closed_ = true;
+  socket_->abort();
+  close_streams();
+}
+
+Task<Result<>> Connection::read_loop(std::string buffer) {
+  while (nghttp2_session_want_read(session_)) {
+    if (!buffer.empty()) {
+      const ssize_t used =
+          nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(buffer.data()), buffer.size());
+      writer_wake_.notify();
+      if (used < 0)
+        co_return fail(Code::kUnavailable, "HTTP/2: {}", nghttp2_strerror(static_cast<int>(used)));
+      buffer.clear();
+      continue;
+    }
+    const Duration patience = ping_outstanding_ ? limits_.ping_timeout : limits_.quiet_time;
+    const Result<bool> more =
+        co_await runtime::with_timeout(patience, "a quiet connection", read_more(*socket_, buffer));
+    if (more) {
+      if (!*more) co_return fail(Code::kUnavailable, "EOF");
+      ping_outstanding_ = false;
+    } else if (more.error().code != Code::kDeadlineExceeded || !on_quiet()) {
+      co_return std::unexpected(more.error());
+    }
+  }
+  co_return Result<>();
+}
+
+Task<void> Connection::write_loop(std::shared_ptr<Connection> self) {
+  static_cast<void>(co_await self->write_until_done());
+  self->socket_->abort();
+  self->writer_done_.notify();
+}
+
+Task<Result<>> Connection::write_until_done() {
+  for (;;) {
+    if (!collect()) co_return fail(Code::kUnavailable, "HTTP/2: the session has failed");
+    if (output_->bytes > 0) {
+      const std::vector<std::string_view> views = output_->views();
+      CO_TRY(co_await socket_->write_all(views));
+      output_->clear();
+    } else if (!nghttp2_session_want_read(session_) && !nghttp2_session_want_write(session_)) {
+      co_return Result<>();
+    } else {
+      CO_TRY(co_await writer_wake_.wait());
+      if (reader_failed_) co_return Result<>();
+    }
+  }
+}
+
+// Takes from nghttp2 what it has to send, up to a batch.
+bool Connection::collect() {
+  while (output_->bytes < kWriteBatchBytes) {
+    const uint8_t* frame = nullptr;
+    const size_t before = output_->bytes;
+    const ssize_t size = nghttp2_session_mem_send(session_, &frame);
+    if (size < 0) return false;
+    if (size > 0) output_->add_frame(text(frame, static_cast<size_t>(size)));
+    if (output_->bytes == before) return true;
+  }
+  return true;
+}
+
+void Connection::close_streams() {
+  for (auto& [id, stream] : std::exchange(streams_, {})) {
+    stream->closed = true;
+    stream->error_code = NGHTTP2_CONNECT_ERROR;
+    stream->incoming_changed.notify();
+    stream->outgoing_changed.notify();
+    on_closed(*stream);
+  }
+}
+
+Task<Result<std::optional<SharedBytes>>> Connection::read(Stream& stream) {
+  for (;;) {
+    if (!stream.incoming.empty()) {
+      SharedBytes piece = std::move(stream.incoming.front());
+      stream.incoming.pop_front();
+      if (!stream.closed && !closed_) {
+        nghttp2_session_consume(session_, stream.id, piece->size());
+        writer_wake_.notify();
+      }
+      co_return piece;
+    }
+    if (stream.incoming_ended) co_return std::optional<SharedBytes>();
+    if (stream.closed) co_return std::unexpected(stream_error(stream));
+    CO_TRY(co_await stream.incoming_changed.wait());
+  }
+}
+
+Task<Result<>> Connection::write(Stream& stream, SharedBytes piece) {
+  while (!stream.closed && stream.outgoing_bytes >= limits_.write_buffer_bytes) {
+    const Result<> room = co_await runtime::with_timeout(
+        limits_.write_stall_timeout, "a write that the peer does not take", stream.outgoing_changed.wait());
+    if (room) continue;
+    if (room.error().code == Code::kDeadlineExceeded) reset(stream, NGHTTP2_CANCEL);
+    co_return room;
+  }
+  if (stream.closed) co_return std::unexpected(stream_error(stream));
+  if (view(piece).empty()) co_return Result<>();
+  stream.outgoing_bytes += piece->size();
+  stream.outgoing.push_back(std::move(piece));
+  resume(stream);
+  co_return Result<>();
+}
+
+void Connection::end(Stream& stream) {
+  stream.outgoing_ended = true;
+  resume(stream);
+}
+
+Task<Result<>> Connection::drained(Stream& stream) {
+  while (!stream.closed && (stream.outgoing_bytes > 0 || (stream.outgoing_ended && !stream.end_sent))) {
+    CO_TRY(co_await runtime::with_timeout(limits_.write_stall_timeout, "a write that the peer does not take",
+                                          stream.outgoing_changed.wait()));
+  }
+  co_return Result<>();
+}
+
+void Connection::resume(Stream& stream) {
+  if (stream.closed || closed_) return;
+  nghttp2_session_resume_data(session_, stream.id);
+  writer_wake_.notify();
+}
+
+void Connection::reset(Stream& stream, uint32_t error_code) {
+  if (stream.closed || closed_) return;
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, error_code);
+  writer_wake_.notify();
+}
+
+void Connection::abort() { socket_->abort(); }
+
+bool Connection::send_ping() {
+  if (std::exchange(ping_outstanding_, true)) return false;
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  writer_wake_.notify();
+  return true;
+}
+
+namespace {
+
+class StreamBody final : public BodyReader {
+ public:
+  StreamBody(std::shared_ptr<Connection> connection, std::shared_ptr<Stream> stream, Rest rest)
+      : connection_(std::move(connection)), stream_(std::move(stream)), rest_(rest) {}
+  ~StreamBody() override {
+    if (rest_ == Rest::kReset && !stream_->closed) connection_->reset(*stream_, NGHTTP2_CANCEL);
+  }
+  Task<Result<std::optional<SharedBytes>>> next() override { co_return co_await connection_->read(*stream_); }
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Stream> stream_;
+  Rest rest_;
+};
+
+}  // namespace
+
+std::unique_ptr<BodyReader> make_stream_body(std::shared_ptr<Connection> connection,
+                                             std::shared_ptr<Stream> stream, Rest rest) {
+  return std::make_unique<StreamBody>(std::move(connection), std::move(stream), rest);
+}
+
+void HeaderBlock::add(std::string name, std::string value) {
+  std::ranges::replace(value, '\n', ' ');
+  std::ranges::replace(value, '\r', ' ');
+  fields_.emplace_back(std::move(name), std::move(value));
+}
+
+void HeaderBlock::add_all(const Headers& headers) {
+  constexpr std::array<std::string_view, 6> kForbidden = {
+      "connection", "keep-alive", "proxy-connection", "host", "transfer-encoding", "upgrade"};
+  for (const auto& [name, value] : headers) {
+    std::string lower = to_lower(name);
+    if (std::ranges::find(kForbidden, lower) == kForbidden.end()) add(std::move(lower), value);
+  }
+}
+
+const void* HeaderBlock::native() {
+  native_.resize(fields_.size() * sizeof(nghttp2_nv));
+  auto* out = reinterpret_cast<nghttp2_nv*>(native_.data());
+  for (auto& [name, value] : fields_) {
+    *out++ = {reinterpret_cast<uint8_t*>(name.data()), reinterpret_cast<uint8_t*>(value.data()), name.size(),
+              value.size(), NGHTTP2_NV_FLAG_NONE};
+  }
+  return native_.data();
+}
+
+const void* data_provider() {
+  static const nghttp2_data_provider provider{{}, Callbacks::read_data};
+  return &provider;
+}
+
+}  // namespace cloudless::net::http2

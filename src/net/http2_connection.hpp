@@ -1,0 +1,146 @@
+// What both ends of an HTTP/2 connection (RFC 9113) share: an nghttp2 session, one task that reads, one that
+// writes, and streams with bounded queues in both directions.
+//
+// Flow control is the readers' pace: a window opens again when the reader has taken the bytes, not when they
+// arrive. All on the connection's loop. nghttp2 callbacks never resume a coroutine; they wake it by a job.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/background.hpp"
+#include "net/http.hpp"
+#include "net/tcp.hpp"
+#include "runtime/channel.hpp"
+
+struct nghttp2_session;
+
+namespace cloudless::net::http2 {
+
+enum class Role { kServer, kClient };
+
+struct Limits {
+  size_t header_bytes;
+  uint32_t streams;  // that the peer may open
+  uint32_t stream_window_bytes;
+  uint32_t connection_window_bytes;
+  size_t write_buffer_bytes;
+  Duration write_stall_timeout;
+  Duration quiet_time;    // nothing received for so long: on_quiet()
+  Duration ping_timeout;  // the same while a ping is unanswered
+};
+
+struct Stream {
+  int32_t id = 0;
+  std::map<std::string, std::string, std::less<>> pseudo;  // ":method" and so on
+  Headers headers;
+  size_t header_bytes = 0;
+  bool header_overflow = false;
+  bool head_complete = false;
+
+  std::deque<SharedBytes> incoming;
+  bool incoming_ended = false;
+  runtime::Signal incoming_changed;
+
+  std::deque<SharedBytes> outgoing;
+  size_t outgoing_offset = 0;  // of the first piece, sent already
+  size_t outgoing_bytes = 0;
+  bool outgoing_ended = false;
+  bool end_sent = false;
+  runtime::Signal outgoing_changed;
+
+  bool closed = false;
+  uint32_t error_code = 0;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Role role, std::unique_ptr<net::Stream> stream, Limits limits, Logger log);
+  virtual ~Connection();
+
+  /// Reads and writes until the connection ends. `received`: bytes that were read already.
+  runtime::Task<void> run(std::string received);
+
+  bool closed() const { return closed_; }
+  size_t stream_count() const { return streams_.size(); }
+
+  /// The next piece of a stream's body; nothing at its end.
+  runtime::Task<Result<std::optional<SharedBytes>>> read(Stream& stream);
+  /// Queues a piece; waits while the queue is full.
+  runtime::Task<Result<>> write(Stream& stream, SharedBytes piece);
+  void end(Stream& stream);
+  /// Waits until all that was queued is sent, its end included, or the peer has taken nothing for the stall
+  /// limit.
+  runtime::Task<Result<>> drained(Stream& stream);
+  void reset(Stream& stream, uint32_t error_code);
+  /// Ends it for its streams, too.
+  void abort();
+
+ protected:
+  /// A stream's head has come as a whole.
+  virtual void on_head(const std::shared_ptr<Stream>& stream) = 0;
+  virtual void on_closed(Stream& stream) = 0;
+  virtual void on_reset() {}
+  /// Nothing came for quiet_time; false ends the connection.
+  virtual bool on_quiet() = 0;
+
+  /// Makes a stream's bytes flow that were queued outside write().
+  void resume(Stream& stream);
+  void wake_writer() { writer_wake_.notify(); }
+  bool send_ping();
+  nghttp2_session* session() const { return session_; }
+  std::map<int32_t, std::shared_ptr<Stream>>& streams() { return streams_; }
+  const Limits& limits() const { return limits_; }
+  net::Stream& socket() const { return *socket_; }
+  const Logger& log() const { return log_; }
+
+ private:
+  friend struct Callbacks;
+  struct Output;
+
+  runtime::Task<Result<>> read_loop(std::string received);
+  static runtime::Task<void> write_loop(std::shared_ptr<Connection> self);
+  runtime::Task<Result<>> write_until_done();
+  bool collect();
+  void close_streams();
+  void submit_settings(Role role);
+
+  std::unique_ptr<net::Stream> socket_;
+  const Limits limits_;
+  const Logger log_;
+  nghttp2_session* session_ = nullptr;
+  std::map<int32_t, std::shared_ptr<Stream>> streams_;
+  std::unique_ptr<Output> output_;
+  runtime::Signal writer_wake_;
+  runtime::Signal writer_done_;
+  bool ping_outstanding_ = false;
+  bool reader_failed_ = false;
+  bool closed_ = false;
+};
+
+/// The body of a message that comes on a stream. Destroyed before its end it may reset the stream.
+enum class Rest { kKeep, kReset };
+std::unique_ptr<BodyReader> make_stream_body(std::shared_ptr<Connection> connection,
+                                             std::shared_ptr<Stream> stream, Rest rest);
+
+/// A header list for nghttp2, names in lower case, without the fields that HTTP/2 forbids. Owns its text.
+class HeaderBlock {
+ public:
+  void add(std::string name, std::string value);
+  void add_all(const Headers& headers);
+  /// For nghttp2_submit_*, valid while the block lives.
+  const void* native();
+  size_t size() const { return fields_.size(); }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> fields_;
+  std::string native_;
+};
+
+/// The data provider of every stream, for nghttp2_submit_*.
+const void* data_provider();
+
+}  // namespace cloudless::net::http2
