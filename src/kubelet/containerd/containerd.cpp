@@ -11,9 +11,9 @@
 #include <fstream>
 #include <optional>
 
+#include "base/files.hpp"
 #include "kubelet/containerd/process.hpp"
 #include "kubelet/cri/cri_client.hpp"
-#include "kubelet/files.hpp"
 #include "kubelet/image/pause_image.hpp"
 #include "runtime/timer.hpp"
 
@@ -107,7 +107,7 @@ Result<> Containerd::State::prepare() {
     if (error) return std::unexpected(system_error(error.value(), "make folder " + dir));
   }
   detect_host(config);
-  return write_file_atomically(config_path(), render_containerd_config(config), 0600);
+  return write_file(config_path(), render_containerd_config(config), 0600);
 }
 
 // The containerd of an earlier run of ours, which a kill -9 left behind. The command line tells it from a
@@ -127,7 +127,7 @@ Result<> Containerd::State::launch() {
       spawn_detached({"containerd", "--config", config_path(), "--log-level", "warn"}, log_path());
   if (!started) return std::unexpected(started.error());
   pid = *started;
-  return write_file_atomically(pid_path(), fmt::format("{}\n", pid), 0644);
+  return write_file(pid_path(), fmt::format("{}\n", pid), 0644);
 }
 
 runtime::Task<Result<>> Containerd::State::wait_ready() {
@@ -212,7 +212,7 @@ runtime::Task<void> Containerd::stop() {
 runtime::Task<Result<>> Containerd::import_image(std::string archive) {
   State& s = *state_;
   const std::string path = s.options.dir + fmt::format("/import-{}.tar", ::getpid());
-  CO_TRY(write_file_atomically(path, archive, 0600));
+  CO_TRY(write_file(path, archive, 0600));
   archive.clear();
   std::vector<std::string> command{"ctr",    "--address", s.config.socket, "--namespace",        "k8s.io",
                                    "images", "import",    "--snapshotter", s.config.snapshotter, path};

@@ -265,7 +265,8 @@ class RuntimeService {
   virtual Reply<> stop_sandbox(std::string id) = 0;
   virtual Reply<> remove_sandbox(std::string id) = 0;
   virtual Reply<SandboxStatus> sandbox_status(std::string id) = 0;
-  virtual Reply<std::vector<Sandbox>> list_sandboxes() = 0;
+  /// Those that bear all of `labels`; all where it is empty. The same below.
+  virtual Reply<std::vector<Sandbox>> list_sandboxes(Labels labels) = 0;
 
   /// The id of a container that has not started.
   virtual Reply<std::string> create_container(std::string sandbox_id, ContainerConfig config,
@@ -274,7 +275,7 @@ class RuntimeService {
   /// Sends the stop signal, and SIGKILL after `grace`; at once where that is zero.
   virtual Reply<> stop_container(std::string id, std::chrono::seconds grace) = 0;
   virtual Reply<> remove_container(std::string id) = 0;
-  virtual Reply<std::vector<Container>> list_containers() = 0;
+  virtual Reply<std::vector<Container>> list_containers(Labels labels) = 0;
   virtual Reply<ContainerStatus> container_status(std::string id) = 0;
   virtual Reply<> reopen_container_log(std::string id) = 0;
 

@@ -272,8 +272,10 @@ Reply<SandboxStatus> CriClient::sandbox_status(std::string id) {
   co_return from_proto(response.status());
 }
 
-Reply<std::vector<Sandbox>> CriClient::list_sandboxes() {
-  const auto response = CO_TRY(co_await CRI_RUNTIME(ListPodSandbox, pb::ListPodSandboxRequest(), kCallLimit));
+Reply<std::vector<Sandbox>> CriClient::list_sandboxes(Labels labels) {
+  pb::ListPodSandboxRequest request;
+  request.mutable_filter()->mutable_label_selector()->insert(labels.begin(), labels.end());
+  const auto response = CO_TRY(co_await CRI_RUNTIME(ListPodSandbox, request, kCallLimit));
   std::vector<Sandbox> sandboxes;
   for (const auto& item : response.items()) sandboxes.push_back(from_proto(item));
   co_return sandboxes;
@@ -308,8 +310,10 @@ Reply<> CriClient::remove_container(std::string id) {
   co_return no_value(co_await CRI_RUNTIME(RemoveContainer, request, kCallLimit));
 }
 
-Reply<std::vector<Container>> CriClient::list_containers() {
-  const auto response = CO_TRY(co_await CRI_RUNTIME(ListContainers, pb::ListContainersRequest(), kCallLimit));
+Reply<std::vector<Container>> CriClient::list_containers(Labels labels) {
+  pb::ListContainersRequest request;
+  request.mutable_filter()->mutable_label_selector()->insert(labels.begin(), labels.end());
+  const auto response = CO_TRY(co_await CRI_RUNTIME(ListContainers, request, kCallLimit));
   std::vector<Container> containers;
   for (const auto& item : response.containers()) containers.push_back(from_proto(item));
   co_return containers;

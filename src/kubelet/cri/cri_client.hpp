@@ -25,14 +25,14 @@ class CriClient final : public RuntimeService, public ImageService {
   Reply<> stop_sandbox(std::string id) override;
   Reply<> remove_sandbox(std::string id) override;
   Reply<SandboxStatus> sandbox_status(std::string id) override;
-  Reply<std::vector<Sandbox>> list_sandboxes() override;
+  Reply<std::vector<Sandbox>> list_sandboxes(Labels labels) override;
 
   Reply<std::string> create_container(std::string sandbox_id, ContainerConfig config,
                                       SandboxConfig sandbox_config) override;
   Reply<> start_container(std::string id) override;
   Reply<> stop_container(std::string id, std::chrono::seconds grace) override;
   Reply<> remove_container(std::string id) override;
-  Reply<std::vector<Container>> list_containers() override;
+  Reply<std::vector<Container>> list_containers(Labels labels) override;
   Reply<ContainerStatus> container_status(std::string id) override;
   Reply<> reopen_container_log(std::string id) override;
 
