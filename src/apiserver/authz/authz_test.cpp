@@ -192,7 +192,7 @@ TEST_F(RbacTest, DefaultsAreRestoredUnlessProtected) {
   make_object(changed, {"metadata", "annotations"})[kAutoUpdateAnnotation] = "false";
   objects_.put(roles, changed);
   ASSERT_TRUE(simulation_.run(ensure_bootstrap_policy(objects_, Logger())).value());
-  EXPECT_EQ(array_at(*objects_.peek(roles, "", "system:basic-user"), {"rules"}).size(), 2u);
+  EXPECT_EQ(array_at(*objects_.peek(roles, "", "system:basic-user"), {"rules"}).size(), 3u);  // one a part
   EXPECT_TRUE(array_at(*objects_.peek(roles, "", "system:discovery"), {"rules"}).empty());
   const uint64_t before = simulation_.run(objects_.revision(roles)).value().value();
   ASSERT_TRUE(simulation_.run(ensure_bootstrap_policy(objects_, Logger())).value());

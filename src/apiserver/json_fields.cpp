@@ -1,0 +1,114 @@
+#include "apiserver/json_fields.hpp"
+
+#include <charconv>
+
+namespace cloudless::apiserver {
+
+const json::value* find(const json::object& object, Path path) {
+  const json::object* current = &object;
+  const json::value* value = nullptr;
+  for (std::string_view step : path) {
+    if (!current) return nullptr;
+    value = current->if_contains(step);
+    if (!value) return nullptr;
+    current = value->if_object();
+  }
+  return value;
+}
+
+std::string_view text_at(const json::object& object, Path path) {
+  const json::value* value = find(object, path);
+  return value && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+int64_t number_at(const json::object& object, Path path, int64_t fallback) {
+  const json::value* value = find(object, path);
+  if (!value) return fallback;
+  if (value->is_int64()) return value->get_int64();
+  if (value->is_uint64()) return static_cast<int64_t>(value->get_uint64());
+  if (value->is_double()) return static_cast<int64_t>(value->get_double());
+  return fallback;
+}
+
+bool truth_at(const json::object& object, Path path) {
+  const json::value* value = find(object, path);
+  return value && value->is_bool() && value->get_bool();
+}
+
+const json::object* object_at(const json::object& object, Path path) {
+  const json::value* value = find(object, path);
+  return value ? value->if_object() : nullptr;
+}
+
+const json::array& array_at(const json::object& object, Path path) {
+  static const json::array kNone;
+  const json::value* value = find(object, path);
+  const json::array* array = value ? value->if_array() : nullptr;
+  return array ? *array : kNone;
+}
+
+json::object& make_object(json::object& object, Path path) {
+  json::object* current = &object;
+  for (std::string_view step : path) {
+    json::value& value = (*current)[step];
+    if (!value.is_object()) value.emplace_object();
+    current = &value.get_object();
+  }
+  return *current;
+}
+
+void erase_at(json::object& object, Path path) {
+  json::object* current = &object;
+  for (auto step = path.begin(); step + 1 != path.end(); ++step) {
+    json::value* value = current->if_contains(*step);
+    if (!value || !value->is_object()) return;
+    current = &value->get_object();
+  }
+  if (current->contains(*(path.end() - 1))) current->erase(*(path.end() - 1));
+}
+
+json::object& metadata(json::object& object) { return make_object(object, {"metadata"}); }
+
+std::string_view name_of(const json::object& object) { return text_at(object, {"metadata", "name"}); }
+
+std::string_view namespace_of(const json::object& object) {
+  return text_at(object, {"metadata", "namespace"});
+}
+
+uint64_t resource_version_of(const json::object& object) {
+  const std::string_view text = text_at(object, {"metadata", "resourceVersion"});
+  uint64_t revision = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
+  return error == std::errc() && end == text.data() + text.size() ? revision : 0;
+}
+
+void set_resource_version(json::object& object, uint64_t revision) {
+  metadata(object)["resourceVersion"] = std::to_string(revision);
+}
+
+void copy_member(const json::object& from, json::object& to, std::string_view name) {
+  if (const json::value* value = from.if_contains(name)) {
+    to[name] = *value;
+  } else if (to.contains(name)) {
+    to.erase(name);
+  }
+}
+
+namespace {
+
+const json::value* meaningful(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  if (!value || value->is_null()) return nullptr;
+  return value->is_object() && value->get_object().empty() ? nullptr : value;
+}
+
+}  // namespace
+
+bool same_member(const json::object& a, const json::object& b, std::string_view name) {
+  const json::value* left = meaningful(a, name);
+  const json::value* right = meaningful(b, name);
+  if (!left || !right) return left == right;
+  return *left == *right;
+}
+
+}  // namespace cloudless::apiserver
