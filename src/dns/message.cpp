@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "base/strings.hpp"
+#include "dns/wire.hpp"
 
 namespace cloudless::dns {
 
@@ -19,20 +20,6 @@ constexpr uint16_t kCheckingDisabledFlag = 0x0010;
 constexpr uint16_t kDnssecOkFlag = 0x8000;
 constexpr uint16_t kPointerBits = 0xc000;
 constexpr size_t kMaxPointerTarget = 0x3fff;
-
-uint16_t read_u16(std::string_view bytes, size_t at) {
-  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[at]) << 8 | static_cast<uint8_t>(bytes[at + 1]));
-}
-
-void append_u16(std::string& out, uint16_t value) {
-  out += static_cast<char>(value >> 8);
-  out += static_cast<char>(value);
-}
-
-void put_u16(std::string& out, size_t at, uint16_t value) {
-  out[at] = static_cast<char>(value >> 8);
-  out[at + 1] = static_cast<char>(value);
-}
 
 // The length of an uncompressed name at `at`, its root label included; nothing where it is broken.
 std::optional<size_t> plain_name_length(std::string_view packet, size_t at) {

@@ -9,6 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/strings.hpp"
 #include "dns/service_params.hpp"
+#include "dns/wire.hpp"
 
 namespace cloudless::dns {
 
@@ -71,16 +72,6 @@ Result<Number> parse_number(std::string_view text) {
                 std::numeric_limits<Number>::max());
   }
   return value;
-}
-
-void append_u16(std::string& out, uint16_t value) {
-  out += static_cast<char>(value >> 8);
-  out += static_cast<char>(value);
-}
-
-void append_u32(std::string& out, uint32_t value) {
-  append_u16(out, static_cast<uint16_t>(value >> 16));
-  append_u16(out, static_cast<uint16_t>(value));
 }
 
 // The bytes of a word, its escapes resolved.

@@ -8,6 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/strings.hpp"
+#include "dns/wire.hpp"
 
 namespace cloudless::dns {
 
@@ -17,15 +18,6 @@ namespace {
 constexpr std::array<std::string_view, 7> kKeyNames = {"mandatory", "alpn", "no-default-alpn", "port",
                                                        "ipv4hint",  "ech",  "ipv6hint"};
 enum Key : uint16_t { kMandatory, kAlpn, kNoDefaultAlpn, kPort, kIpv4Hint, kEch, kIpv6Hint };
-
-void append_u16(std::string& out, size_t value) {
-  out += static_cast<char>(value >> 8);
-  out += static_cast<char>(value);
-}
-
-uint16_t read_u16(std::string_view bytes) {
-  return static_cast<uint16_t>(static_cast<uint8_t>(bytes[0]) << 8 | static_cast<uint8_t>(bytes[1]));
-}
 
 Result<uint16_t> parse_u16(std::string_view text) {
   uint16_t value = 0;
@@ -87,7 +79,7 @@ std::string list_to_text(std::string_view wire, size_t item_size, int family) {
     std::array<char, INET6_ADDRSTRLEN> buffer{};
     if (!text.empty()) text += ',';
     text += family ? inet_ntop(family, wire.data(), buffer.data(), buffer.size())
-                   : key_name(read_u16(wire)).c_str();
+                   : key_name(read_u16(wire, 0)).c_str();
   }
   return text;
 }
@@ -106,7 +98,7 @@ std::string value_to_text(uint16_t key, std::string_view wire) {
       return text;
     }
     case kPort:
-      return wire.size() == 2 ? std::to_string(read_u16(wire)) : "";
+      return wire.size() == 2 ? std::to_string(read_u16(wire, 0)) : "";
     case kIpv4Hint:
       return list_to_text(wire, 4, AF_INET);
     case kEch:
@@ -136,7 +128,7 @@ Result<std::string> parse_service_params(const std::vector<Word>& words, size_t 
   std::string out;
   for (const auto& [key, value] : params) {
     append_u16(out, key);
-    append_u16(out, value.size());
+    append_u16(out, static_cast<uint16_t>(value.size()));
     out += value;
   }
   return out;
@@ -145,8 +137,8 @@ Result<std::string> parse_service_params(const std::vector<Word>& words, size_t 
 std::string service_params_to_text(std::string_view wire) {
   std::string text;
   while (wire.size() >= 4) {
-    const uint16_t key = read_u16(wire);
-    const size_t length = std::min<size_t>(read_u16(wire.substr(2)), wire.size() - 4);
+    const uint16_t key = read_u16(wire, 0);
+    const size_t length = std::min<size_t>(read_u16(wire, 2), wire.size() - 4);
     if (!text.empty()) text += ' ';
     text += key_name(key);
     if (const std::string value = value_to_text(key, wire.substr(4, length)); !value.empty())

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.hpp"
+#include "dns/wire.hpp"
 
 namespace cloudless::dns {
 
@@ -76,11 +77,7 @@ namespace {
 
 // SOA rdata ends in five 32-bit numbers: serial, refresh, retry, expire, minimum (RFC 1035 section 3.3.13).
 uint32_t soa_number(const std::string& rdata, size_t from_end) {
-  uint32_t value = 0;
-  for (size_t i = rdata.size() - from_end; i < rdata.size() - from_end + 4; ++i) {
-    value = value << 8 | static_cast<uint8_t>(rdata[i]);
-  }
-  return value;
+  return read_u32(rdata, rdata.size() - from_end);
 }
 
 }  // namespace
