@@ -38,8 +38,9 @@ Result<> check_node(const Name& name, const std::vector<RRset>& sets) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Zone>> Zone::make(const Name& apex, std::vector<Record> records) {
-  const std::shared_ptr<Zone> zone(new Zone(apex.canonical()));
+Result<std::shared_ptr<const Zone>> Zone::make(const Name& apex, std::vector<Record> records,
+                                               Synthesizer synthesize) {
+  const std::shared_ptr<Zone> zone(new Zone(apex.canonical(), std::move(synthesize)));
   for (Record& record : records) {
     const Name owner = record.owner.canonical();
     if (!owner.is_within(zone->apex_)) {
@@ -143,6 +144,8 @@ class Answerer {
     if (auto target = follow_dname(zone, name, rcode)) return target;
     const std::vector<RRset>* sets = zone.find(name);
     if (!sets) sets = find_wildcard(zone, name);
+    const auto computed = sets ? std::nullopt : zone.synthesize(name);
+    if (computed) sets = &*computed;
     if (!sets) {
       rcode = Rcode::kNxDomain;
       add_negative(zone);

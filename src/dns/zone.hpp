@@ -6,8 +6,10 @@
 // at its name.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,11 +35,16 @@ struct Record {
   std::string rdata;
 };
 
+/// Records that are computed from the name that is asked for, where the zone itself has none (the address
+/// that a pod's dashed name spells). Nothing where there is no such name.
+using Synthesizer = std::function<std::optional<std::vector<RRset>>(const Name& name)>;
+
 class Zone {
  public:
   /// Checks the invariants. Records of one set take the lowest of their TTLs (RFC 2181 section 5.2); a record
   /// that stands twice counts once.
-  static Result<std::shared_ptr<const Zone>> make(const Name& apex, std::vector<Record> records);
+  static Result<std::shared_ptr<const Zone>> make(const Name& apex, std::vector<Record> records,
+                                                  Synthesizer synthesize = nullptr);
 
   const Name& apex() const { return apex_; }
   uint32_t serial() const;
@@ -48,11 +55,15 @@ class Zone {
   /// The sets at a canonical name; null where the name does not exist.
   const std::vector<RRset>* find(const Name& name) const;
   const RRset* find(const Name& name, Type type) const;
+  std::optional<std::vector<RRset>> synthesize(const Name& name) const {
+    return synthesize_ ? synthesize_(name) : std::nullopt;
+  }
 
  private:
-  Zone(Name apex) : apex_(std::move(apex)) {}
+  Zone(Name apex, Synthesizer synthesize) : apex_(std::move(apex)), synthesize_(std::move(synthesize)) {}
 
   Name apex_;
+  Synthesizer synthesize_;
   size_t record_count_ = 0;
   std::unordered_map<Name, std::vector<RRset>, NameHash> nodes_;
 };
