@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "dns/tcp_frame.hpp"
 #include "dns/testing/decode.hpp"
 #include "dns/zone_text.hpp"
