@@ -10,6 +10,7 @@ int run(int argc, char** argv) {
   CLI::App app("Kubernetes on your own hardware, as one program.", "cloudless");
   app.require_subcommand(1);
   Invocation invocation;
+  add_image_commands(app, invocation);
   add_version_command(app, invocation);
   try {
     app.parse(argc, argv);

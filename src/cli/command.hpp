@@ -42,6 +42,7 @@ struct LogOptions {
 /// Prints "error: ..." on standard error; the status to exit with.
 int report_failure(const Error& error);
 
+void add_image_commands(CLI::App& app, Invocation& invocation);
 void add_version_command(CLI::App& app, Invocation& invocation);
 
 }  // namespace cloudless::cli
