@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/random.hpp"
 #include "dns/cache.hpp"
+#include "dns/upstream.hpp"
 #include "net/address.hpp"
 #include "runtime/event_loop.hpp"
 
@@ -48,11 +49,5 @@ class Forwarder {
   size_t preferred_ = 0;
   size_t inflight_ = 0;
 };
-
-/// The packet that asks `query` upstream with `id`: recursion desired, EDNS passed on.
-std::string upstream_packet(const Query& query, uint16_t id);
-
-/// The name servers of a resolv.conf text, port 53; loopback ones too.
-std::vector<net::SocketAddress> parse_resolv_conf(std::string_view text);
 
 }  // namespace cloudless::dns

@@ -141,7 +141,7 @@ class Answerer {
   std::optional<Name> look_up(const Zone& zone, const Name& name, Rcode& rcode) {
     if (refer(zone, name)) return std::nullopt;
     authoritative_ = true;
-    if (auto target = follow_dname(zone, name, rcode)) return target;
+    if (const auto rewritten = follow_dname(zone, name, rcode)) return *rewritten;
     const std::vector<RRset>* sets = zone.find(name);
     if (!sets) sets = find_wildcard(zone, name);
     const auto computed = sets ? std::nullopt : zone.synthesize(name);
@@ -194,8 +194,10 @@ class Answerer {
     return true;
   }
 
-  // RFC 6672 section 3.2: the DNAME itself, and the CNAME that it stands for.
-  std::optional<Name> follow_dname(const Zone& zone, const Name& name, Rcode& rcode) {
+  // RFC 6672 section 3.2: the DNAME itself, and the CNAME that it stands for. Where a DNAME was found, the
+  // target that the answer goes on with; nothing in it where the CNAME itself was asked for or cannot be
+  // made.
+  std::optional<std::optional<Name>> follow_dname(const Zone& zone, const Name& name, Rcode& rcode) {
     for (Name at = name; at != zone.apex();) {
       at = at.parent();
       const RRset* dname = zone.find(at, Type::kDname);
@@ -206,10 +208,11 @@ class Answerer {
       const auto target = prefix.appended_to(Name::from_wire(dname->rdatas[0]).value());
       if (!target) {
         rcode = Rcode::kYxDomain;
-        return std::nullopt;
+        return std::optional<Name>();
       }
       writer_.add(Section::kAnswer, name, Type::kCname, dname->ttl, {target->wire()});
-      return target->canonical();
+      if (type_ == Type::kCname) return std::optional<Name>();
+      return std::optional(target->canonical());
     }
     return std::nullopt;
   }
