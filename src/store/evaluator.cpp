@@ -1,0 +1,284 @@
+#include "store/evaluator.hpp"
+
+#include <mutex>
+
+#include "store/errors.hpp"
+
+namespace cloudless::store {
+namespace {
+
+bool contains_put(const std::vector<TxnOp>& ops) {
+  for (const TxnOp& op : ops) {
+    if (std::holds_alternative<PutRequest>(op)) return true;
+    const auto* nested = std::get_if<std::shared_ptr<const TxnRequest>>(&op);
+    if (nested && (contains_put((*nested)->success) || contains_put((*nested)->failure))) return true;
+  }
+  return false;
+}
+
+bool needs_space(const Evaluator::Request& request) {
+  if (std::holds_alternative<PutRequest>(request)) return true;
+  const auto* txn = std::get_if<TxnRequest>(&request);
+  return txn && (contains_put(txn->success) || contains_put(txn->failure));
+}
+
+template <class T>
+bool compares(CompareResult wanted, const T& actual, const T& given) {
+  switch (wanted) {
+    case CompareResult::kEqual:
+      return actual == given;
+    case CompareResult::kNotEqual:
+      return actual != given;
+    case CompareResult::kGreater:
+      return actual > given;
+    case CompareResult::kLess:
+      return actual < given;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Evaluator::reset() {
+  entries_.clear();
+  changes_.clear();
+  staged_values_.clear();
+  staged_bytes_ = 0;
+}
+
+Result<Evaluator::Response> Evaluator::run(const Request& request, bool writes_refused) {
+  if (writes_refused && needs_space(request)) return std::unexpected(errors::no_space());
+  before_ = index_.staged();
+  const size_t changes_before = changes_.size();
+  Result<Response> response = [&]() -> Result<Response> {
+    if (const auto* put_request = std::get_if<PutRequest>(&request)) {
+      TRY(check_put(*put_request));
+      return TRY(put(*put_request));
+    }
+    if (const auto* del = std::get_if<DeleteRangeRequest>(&request)) return TRY(delete_range(*del));
+    return TRY(run_txn(std::get<TxnRequest>(request)));
+  }();
+  if (response) {
+    finish_entry();
+    return response;
+  }
+  pending_.clear();
+  for (size_t i = changes_before; i < changes_.size(); ++i) {
+    const auto staged = staged_values_.find(changes_[i].key);
+    if (staged != staged_values_.end() && !staged->second.empty()) staged->second.pop_back();
+  }
+  changes_.resize(changes_before);
+  const std::unique_lock lock(mutex_);
+  index_.rollback(before_);
+  return response;
+}
+
+Result<Revision> Evaluator::delete_keys(const std::vector<std::string>& keys) {
+  before_ = index_.staged();
+  for (const std::string& key : keys) TRY(delete_range({.key = key}));
+  finish_entry();
+  return index_.staged();
+}
+
+void Evaluator::finish_entry() {
+  if (pending_.empty()) return;
+  std::vector<Change> changes;
+  changes.reserve(pending_.size());
+  for (const Pending& pending : pending_) {
+    const StagedChange& staged = changes_[pending.change];
+    changes.push_back({.type = staged.type,
+                       .key = staged.key,
+                       .create_revision = staged.version.create,
+                       .version = staged.version.number,
+                       .lease = staged.version.lease,
+                       .encoding = pending.encoding,
+                       .base = pending.base,
+                       .size = view(staged.value).size(),
+                       .payload = pending.payload});
+  }
+  entries_.push_back({next_revision(), encode_record(next_revision(), changes)});
+  staged_bytes_ += entries_.back().record.size();
+  pending_.clear();
+}
+
+SharedBytes Evaluator::in_memory(std::string_view key, Revision revision) {
+  if (const auto staged = staged_values_.find(key); staged != staged_values_.end()) {
+    for (const StagedValue& candidate : staged->second) {
+      if (candidate.revision == revision) return candidate.value;
+    }
+  }
+  return values_.cached(key, revision);
+}
+
+Result<SharedBytes> Evaluator::value_of(std::string_view key, Revision revision) {
+  if (SharedBytes value = in_memory(key, revision)) return value;
+  return values_.read(key, revision);
+}
+
+void Evaluator::stage(StagedChange change, const ValueCodec::Encoded& encoded, Revision base) {
+  change.version.full = encoded.encoding != Encoding::kDelta;
+  pending_.push_back({changes_.size(), encoded.encoding, std::string(encoded.payload), base});
+  if (change.type == EventType::kPut) {
+    staged_values_[change.key].push_back({change.version.mod, change.value});
+  }
+  {
+    const std::unique_lock lock(mutex_);
+    index_.stage(change.key, change.version);
+  }
+  changes_.push_back(std::move(change));
+}
+
+Result<> Evaluator::check_put(const PutRequest& request) const {
+  if ((request.ignore_value || request.ignore_lease) && !index_.find(request.key, index_.staged())) {
+    return std::unexpected(errors::key_not_found());
+  }
+  if (request.lease != 0 && !leases_.contains(request.lease)) {
+    return std::unexpected(errors::lease_not_found());
+  }
+  return {};
+}
+
+Result<PutResponse> Evaluator::put(const PutRequest& request) {
+  const Version* const found = index_.find(request.key, index_.staged());
+  const Version previous = found ? *found : Version();
+  PutResponse response{.revision = next_revision()};
+  SharedBytes value = request.value ? request.value : share(std::string());
+  if (found && (request.prev_kv || request.ignore_value)) {
+    SharedBytes old = TRY(value_of(request.key, previous.mod));
+    if (request.ignore_value) value = old;
+    if (request.prev_kv) response.prev_kv = to_key_value(request.key, previous, std::move(old));
+  }
+  StagedChange change{.type = EventType::kPut, .key = request.key, .value = value, .previous = previous};
+  change.version.mod = next_revision();
+  change.version.create = found ? previous.create : next_revision();
+  change.version.number = found ? previous.number + 1 : 1;
+  change.version.lease = request.ignore_lease ? previous.lease : request.lease;
+
+  // Only a base that is in memory: encoding never waits for the disk.
+  const Version* const base = found ? index_.find_full(request.key, index_.staged()) : nullptr;
+  const Revision base_revision = base ? base->mod : 0;
+  const SharedBytes base_value = base ? in_memory(request.key, base_revision) : nullptr;
+  const ValueCodec::Encoded encoded =
+      codec_.encode(view(value), base_value ? std::optional(view(base_value)) : std::nullopt);
+  stage(std::move(change), encoded, base_revision);
+  return response;
+}
+
+Result<DeleteRangeResponse> Evaluator::delete_range(const DeleteRangeRequest& request) {
+  RangePlan plan =
+      TRY(plan_range(index_, {.key = request.key, .range_end = request.range_end}, index_.staged()));
+  DeleteRangeResponse response{.deleted = plan.count};
+  for (RangePlan::Row& row : plan.rows) {
+    if (request.prev_kv) {
+      SharedBytes value = TRY(value_of(row.key, row.version.mod));
+      response.prev_kvs.push_back(to_key_value(row.key, row.version, std::move(value)));
+    }
+    StagedChange change{
+        .type = EventType::kDelete, .key = std::move(row.key), .value = nullptr, .previous = row.version};
+    change.version.mod = next_revision();
+    change.version.deleted = true;
+    stage(std::move(change), {}, 0);
+  }
+  response.revision = index_.staged();
+  return response;
+}
+
+Result<RangeResponse> Evaluator::range(const RangeRequest& request) {
+  RangePlan plan = TRY(plan_range(index_, request, index_.staged()));
+  for (RangePlan::Row& row : plan.rows) {
+    if (!request.keys_only || plan.unsorted) row.value = TRY(value_of(row.key, row.version.mod));
+  }
+  return finish_range(std::move(plan), request);
+}
+
+Result<TxnResponse> Evaluator::run_txn(const TxnRequest& request) {
+  Path path;
+  TRY(choose_path(request, path));
+  for (const Check check : {Check::kPuts, Check::kRanges}) {
+    size_t next = 0;
+    TRY(check_path(request, path, next, check));
+  }
+  size_t next = 0;
+  TxnResponse response = TRY(apply(request, path, next));
+  response.revision = index_.staged();
+  return response;
+}
+
+Result<TxnResponse> Evaluator::apply(const TxnRequest& request, const Path& path, size_t& next) {
+  TxnResponse response{.succeeded = path[next++]};
+  const std::vector<TxnOp>& ops = response.succeeded ? request.success : request.failure;
+  response.responses.reserve(ops.size());
+  for (const TxnOp& op : ops) response.responses.push_back(TRY(run_op(op, path, next)));
+  response.revision = index_.staged();
+  return response;
+}
+
+Result<TxnOpResponse> Evaluator::run_op(const TxnOp& op, const Path& path, size_t& next) {
+  if (const auto* request = std::get_if<RangeRequest>(&op)) return TRY(range(*request));
+  if (const auto* request = std::get_if<PutRequest>(&op)) return TRY(put(*request));
+  if (const auto* request = std::get_if<DeleteRangeRequest>(&op)) return TRY(delete_range(*request));
+  const auto& nested = std::get<std::shared_ptr<const TxnRequest>>(op);
+  return std::make_shared<const TxnResponse>(TRY(apply(*nested, path, next)));
+}
+
+Result<> Evaluator::choose_path(const TxnRequest& request, Path& path) {
+  bool all = true;
+  for (const Compare& compare : request.compare) {
+    if (TRY(holds(compare))) continue;
+    all = false;
+    break;
+  }
+  path.push_back(all);
+  for (const TxnOp& op : all ? request.success : request.failure) {
+    const auto* nested = std::get_if<std::shared_ptr<const TxnRequest>>(&op);
+    if (nested) TRY(choose_path(**nested, path));
+  }
+  return {};
+}
+
+Result<bool> Evaluator::holds(const Compare& compare) {
+  const RangePlan plan =
+      TRY(plan_range(index_, {.key = compare.key, .range_end = compare.range_end}, index_.staged()));
+  if (plan.rows.empty()) {
+    if (compare.target == CompareTarget::kValue) return false;
+    return holds_for(compare, compare.key, Version());
+  }
+  for (const RangePlan::Row& row : plan.rows) {
+    if (!TRY(holds_for(compare, row.key, row.version))) return false;
+  }
+  return true;
+}
+
+Result<bool> Evaluator::holds_for(const Compare& compare, std::string_view key, const Version& version) {
+  switch (compare.target) {
+    case CompareTarget::kVersion:
+      return compares<int64_t>(compare.result, version.number, compare.number);
+    case CompareTarget::kCreate:
+      return compares(compare.result, version.create, compare.number);
+    case CompareTarget::kMod:
+      return compares(compare.result, version.mod, compare.number);
+    case CompareTarget::kLease:
+      return compares(compare.result, version.lease, compare.number);
+    case CompareTarget::kValue:
+      break;
+  }
+  const SharedBytes value = TRY(value_of(key, version.mod));
+  return compares<std::string_view>(compare.result, view(value), compare.value);
+}
+
+Result<> Evaluator::check_path(const TxnRequest& request, const Path& path, size_t& next, Check check) const {
+  for (const TxnOp& op : path[next++] ? request.success : request.failure) {
+    if (const auto* put_request = std::get_if<PutRequest>(&op)) {
+      if (check == Check::kPuts) TRY(check_put(*put_request));
+    } else if (const auto* range_request = std::get_if<RangeRequest>(&op)) {
+      if (check == Check::kPuts || range_request->revision == 0) continue;
+      if (range_request->revision > before_) return std::unexpected(errors::future_revision());
+      if (range_request->revision < index_.compacted()) return std::unexpected(errors::compacted());
+    } else if (const auto* nested = std::get_if<std::shared_ptr<const TxnRequest>>(&op)) {
+      TRY(check_path(**nested, path, next, check));
+    }
+  }
+  return {};
+}
+
+}  // namespace cloudless::store

@@ -1,0 +1,98 @@
+#include "store/range.hpp"
+
+#include <algorithm>
+
+#include "store/errors.hpp"
+
+namespace cloudless::store {
+namespace {
+
+bool wanted(const RangeRequest& request, const Version& version) {
+  const auto within = [](Revision value, Revision low, Revision high) {
+    return (low == 0 || value >= low) && (high == 0 || value <= high);
+  };
+  return within(version.mod, request.min_mod_revision, request.max_mod_revision) &&
+         within(version.create, request.min_create_revision, request.max_create_revision);
+}
+
+// The index yields keys in ascending order.
+bool in_index_order(const RangeRequest& request) {
+  return request.sort_target == SortTarget::kKey && request.sort_order != SortOrder::kDescend;
+}
+
+bool less(SortTarget target, const RangePlan::Row& a, const RangePlan::Row& b) {
+  switch (target) {
+    case SortTarget::kKey:
+      return a.key < b.key;
+    case SortTarget::kVersion:
+      return a.version.number < b.version.number;
+    case SortTarget::kCreate:
+      return a.version.create < b.version.create;
+    case SortTarget::kMod:
+      return a.version.mod < b.version.mod;
+    case SortTarget::kValue:
+      return view(a.value) < view(b.value);
+  }
+  return false;
+}
+
+void sort_and_cut(RangePlan& plan, const RangeRequest& request) {
+  if (!in_index_order(request)) {
+    const bool descend = request.sort_order == SortOrder::kDescend;
+    std::ranges::sort(plan.rows, [&](const RangePlan::Row& a, const RangePlan::Row& b) {
+      const RangePlan::Row& first = descend ? b : a;
+      const RangePlan::Row& second = descend ? a : b;
+      if (less(request.sort_target, first, second)) return true;
+      if (less(request.sort_target, second, first)) return false;
+      return a.key < b.key;
+    });
+  }
+  if (request.limit > 0 && std::cmp_greater(plan.rows.size(), request.limit)) {
+    plan.more = true;
+    plan.rows.resize(static_cast<size_t>(request.limit));
+  }
+}
+
+}  // namespace
+
+Result<RangePlan> plan_range(const Index& index, const RangeRequest& request, Revision now) {
+  if (request.revision > now) return std::unexpected(errors::future_revision());
+  const Revision at = request.revision > 0 ? request.revision : now;
+  if (at < index.compacted()) return std::unexpected(errors::compacted());
+  RangePlan plan{.revision = now};
+  // One more than the limit tells whether there is more.
+  const size_t enough =
+      in_index_order(request) && request.limit > 0 ? static_cast<size_t>(request.limit) + 1 : SIZE_MAX;
+  index.scan(request.key, request.range_end, at, [&](const std::string& key, const Version& version) {
+    ++plan.count;
+    if (!request.count_only && plan.rows.size() < enough && wanted(request, version)) {
+      plan.rows.push_back({key, version, nullptr});
+    }
+    return true;
+  });
+  plan.unsorted = request.sort_target == SortTarget::kValue;
+  if (!plan.unsorted) sort_and_cut(plan, request);
+  return plan;
+}
+
+KeyValue to_key_value(std::string key, const Version& version, SharedBytes value) {
+  return {.key = std::move(key),
+          .value = std::move(value),
+          .create_revision = version.create,
+          .mod_revision = version.mod,
+          .version = version.number,
+          .lease = version.lease};
+}
+
+RangeResponse finish_range(RangePlan plan, const RangeRequest& request) {
+  if (plan.unsorted) sort_and_cut(plan, request);
+  RangeResponse response{.revision = plan.revision, .more = plan.more, .count = plan.count};
+  response.kvs.reserve(plan.rows.size());
+  for (RangePlan::Row& row : plan.rows) {
+    response.kvs.push_back(
+        to_key_value(std::move(row.key), row.version, request.keys_only ? nullptr : std::move(row.value)));
+  }
+  return response;
+}
+
+}  // namespace cloudless::store
