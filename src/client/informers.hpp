@@ -1,5 +1,5 @@
-// Informers: one shared informer per resource for all users in a process, made at first use and run until the
-// scope is cancelled.
+// Informers: one shared informer per resource for all users in a process, made at first use and run until
+// stop().
 #pragma once
 
 #include <map>
@@ -11,9 +11,15 @@ namespace cloudless::client {
 
 class Informers {
  public:
-  /// Everything given outlives this; the scope is cancelled and joined before this is destroyed.
-  Informers(const Client& client, runtime::TaskScope& scope, Random& random, Logger log)
-      : client_(client), scope_(scope), random_(random), log_(std::move(log)) {}
+  /// Everything given outlives this.
+  Informers(const Client& client, runtime::Executor& executor, Random& random, Logger log)
+      : client_(client), scope_(executor, log), random_(random), log_(std::move(log)) {}
+
+  /// Ends all informers. Their caches stay readable.
+  runtime::Task<void> stop() {
+    scope_.cancel();
+    co_await scope_.join();
+  }
 
   /// The informer of a generated type, all namespaces. It starts with the executor's next job, so handlers
   /// added right away miss nothing.
@@ -46,7 +52,7 @@ class Informers {
 
  private:
   const Client& client_;
-  runtime::TaskScope& scope_;
+  runtime::TaskScope scope_;
   Random& random_;
   Logger log_;
   std::map<Resource, std::unique_ptr<InformerBase>> informers_;
