@@ -6,8 +6,8 @@ namespace cloudless::apiserver {
 
 namespace {
 
-// A cursor over valid JSON that skips values without decoding them. Every step checks the bounds, so that damaged
-// text ends in failure and never in reading past it.
+// A cursor over valid JSON that skips values without decoding them. Every step checks the bounds, so that
+// damaged text ends in failure and never in reading past it.
 class Scanner {
  public:
   explicit Scanner(std::string_view text, size_t position = 0) : text_(text), position_(position) {}
@@ -53,7 +53,8 @@ class Scanner {
     return true;
   }
   void skip_blanks() {
-    while (position_ < text_.size() && std::string_view(" \t\r\n").find(text_[position_]) != std::string_view::npos) {
+    while (position_ < text_.size() &&
+           std::string_view(" \t\r\n").find(text_[position_]) != std::string_view::npos) {
       ++position_;
     }
   }
@@ -81,7 +82,8 @@ struct Members {
 };
 
 // The members of the object that begins at `at`, looking for two names.
-std::optional<Members> scan_object(std::string_view text, size_t at, std::string_view first, std::string_view second) {
+std::optional<Members> scan_object(std::string_view text, size_t at, std::string_view first,
+                                   std::string_view second) {
   Scanner scanner(text, at);
   Members members;
   if (!scanner.eat('{')) return std::nullopt;
@@ -101,7 +103,9 @@ std::optional<Members> scan_object(std::string_view text, size_t at, std::string
   }
 }
 
-std::unexpected<Error> damaged() { return fail(Code::kDataLoss, "a stored object is no JSON object with metadata"); }
+std::unexpected<Error> damaged() {
+  return fail(Code::kDataLoss, "a stored object is no JSON object with metadata");
+}
 
 std::string replace(std::string_view text, Span span, std::string_view by) {
   std::string out;

@@ -6,8 +6,10 @@ namespace cloudless::apiserver {
 namespace {
 
 TEST(StoredJson, TheVersionGoesBehindTheUid) {
-  EXPECT_EQ(*with_resource_version(R"({"kind":"Pod","metadata":{"name":"a","uid":"u","labels":{"x":"}"}},"spec":{}})", 7),
-            R"({"kind":"Pod","metadata":{"name":"a","uid":"u","resourceVersion":"7","labels":{"x":"}"}},"spec":{}})");
+  EXPECT_EQ(
+      *with_resource_version(
+          R"({"kind":"Pod","metadata":{"name":"a","uid":"u","labels":{"x":"}"}},"spec":{}})", 7),
+      R"({"kind":"Pod","metadata":{"name":"a","uid":"u","resourceVersion":"7","labels":{"x":"}"}},"spec":{}})");
 }
 
 TEST(StoredJson, WithoutUidTheVersionEndsTheMetadata) {
@@ -27,7 +29,8 @@ TEST(StoredJson, ANestedMetadataIsNotTheObjects) {
 }
 
 TEST(StoredJson, DamagedTextIsRefused) {
-  for (const char* text : {"", "{", "[]", "{}", R"({"metadata":{"uid":"u)", R"({"metadata":3})", R"({"metadata":{"a" 1}})"}) {
+  for (const char* text :
+       {"", "{", "[]", "{}", R"({"metadata":{"uid":"u)", R"({"metadata":3})", R"({"metadata":{"a" 1}})"}) {
     EXPECT_EQ(with_resource_version(text, 1).error().code, Code::kDataLoss) << text;
   }
 }
