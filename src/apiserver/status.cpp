@@ -82,6 +82,7 @@ ApiStatus::ApiStatus(const Error& error) {
 boost::json::object to_json(const ApiStatus& status) {
   boost::json::object out{
       {"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", boost::json::object()}, {"status", "Failure"}};
+  if (!status.continue_token.empty()) out["metadata"].get_object()["continue"] = status.continue_token;
   if (!status.message.empty()) out["message"] = status.message;
   if (!status.reason.empty()) out["reason"] = status.reason;
   boost::json::object details;

@@ -41,6 +41,7 @@ struct ApiStatus {
   std::string uid;
   std::vector<StatusCause> causes;
   int retry_after_seconds = 0;
+  std::string continue_token;  // metadata.continue: a list that expired can go on with it
 
   ApiStatus() = default;
   ApiStatus(int http_code, std::string status_reason, std::string text)
