@@ -14,9 +14,12 @@ namespace {
 constexpr int64_t kStorePage = 500;
 
 constexpr std::string_view kExpiredContinue =
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "The provided continue parameter is too old to display a consistent list result. You can start a new "
+    "list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+    "results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, "
+    "modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list.";
 
 // Ends `list` after `limit` items; `next` is the key behind the last one that was taken.
@@ -31,8 +34,9 @@ void close_chunk(ObjectList& list, std::string_view prefix, std::string_view las
 ObjectList select(std::vector<CachedObjectPtr> objects, uint64_t revision, std::string_view prefix,
                   std::string_view start_key, int64_t limit, const Scope& scope) {
   ObjectList list{.revision = revision};
-  auto first = std::ranges::lower_bound(objects, start_key, std::less(),
-                                        [](const CachedObjectPtr& object) { return std::string_view(object->key); });
+  auto first = std::ranges::lower_bound(objects, start_key, std::less(), [](const CachedObjectPtr& object) {
+    return std::string_view(object->key);
+  });
   if (!scope.predicate && limit == 0 && first == objects.begin()) {
     list.items = std::move(objects);
     return list;
@@ -52,7 +56,8 @@ ObjectList select(std::vector<CachedObjectPtr> objects, uint64_t revision, std::
 
 // At an older revision the cache cannot answer; the store can.
 Task<ApiResult<ObjectList>> list_from_store(const ResourceType& type, Storage& storage, std::string prefix,
-                                            std::string key, uint64_t revision, int64_t limit, const Scope& scope) {
+                                            std::string key, uint64_t revision, int64_t limit,
+                                            const Scope& scope) {
   ObjectList list{.revision = revision};
   for (;;) {
     Storage::Page page = CO_TRY(co_await storage.read_range(type, key, prefix, revision, kStorePage));
@@ -85,15 +90,16 @@ Task<ApiResult<ObjectList>> list_present(const ResourceType& type, CacheFeed& fe
 }
 
 Task<ApiResult<ObjectList>> continue_list(const ResourceType& type, CacheFeed& feed, Storage& storage,
-                                          const ListOptions& options, std::string prefix, const Scope& scope) {
+                                          const ListOptions& options, std::string prefix,
+                                          const Scope& scope) {
   ContinueToken token = CO_TRY(parse_continue_token(options.continue_token));
   std::string key = prefix + token.start;
   if (token.revision < 0) {
     CO_TRY(co_await feed.wait_until_fresh());
     co_return co_await list_present(type, feed, prefix, key, options.limit, scope);
   }
-  ApiResult<ObjectList> list = co_await list_from_store(type, storage, prefix, std::move(key),
-                                                        static_cast<uint64_t>(token.revision), options.limit, scope);
+  ApiResult<ObjectList> list = co_await list_from_store(
+      type, storage, prefix, std::move(key), static_cast<uint64_t>(token.revision), options.limit, scope);
   if (!list && list.error().code == 410) {
     ApiStatus expired = resource_expired(kExpiredContinue);
     expired.continue_token = encode(ContinueToken{-1, token.start});

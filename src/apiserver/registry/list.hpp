@@ -1,5 +1,5 @@
-// Lists: which objects, as of which revision, and where the next chunk begins (k8s.io/apiserver/pkg/storage: the
-// semantics of resourceVersion, resourceVersionMatch, limit and continue).
+// Lists: which objects, as of which revision, and where the next chunk begins (k8s.io/apiserver/pkg/storage:
+// the semantics of resourceVersion, resourceVersionMatch, limit and continue).
 #pragma once
 
 #include <optional>
@@ -26,8 +26,8 @@ struct ObjectList {
   std::optional<int64_t> remaining_items;  // known only without selectors
 };
 
-/// Answers `options` on `type`. 410 where a chunk's revision is compacted, with a token to go on inconsistently; 504
-/// where the revision asked for does not come in time.
+/// Answers `options` on `type`. 410 where a chunk's revision is compacted, with a token to go on
+/// inconsistently; 504 where the revision asked for does not come in time.
 runtime::Task<ApiResult<ObjectList>> list_objects(const ResourceType& type, CacheFeed& feed, Storage& storage,
                                                   const ListOptions& options, const Scope& scope);
 

@@ -10,7 +10,6 @@ using runtime::Task;
 
 namespace {
 
-
 store::Compare unchanged(std::string key, uint64_t expected) {
   return {.result = store::CompareResult::kEqual,
           .target = store::CompareTarget::kMod,
@@ -32,9 +31,10 @@ Task<ApiResult<CachedObjectPtr>> Storage::read(const ResourceType& type, std::st
   co_return page.objects.front();
 }
 
-Task<ApiResult<Storage::Page>> Storage::read_range(const ResourceType& type, std::string key, std::string prefix,
-                                                   uint64_t revision, int64_t limit) {
-  store::RangeRequest request{.key = std::move(key), .limit = limit, .revision = static_cast<int64_t>(revision)};
+Task<ApiResult<Storage::Page>> Storage::read_range(const ResourceType& type, std::string key,
+                                                   std::string prefix, uint64_t revision, int64_t limit) {
+  store::RangeRequest request{
+      .key = std::move(key), .limit = limit, .revision = static_cast<int64_t>(revision)};
   if (!prefix.empty()) request.range_end = store::prefix_range_end(prefix);
   const Result<store::RangeResponse> response = co_await store_.range(std::move(request));
   if (!response) co_return std::unexpected(ApiStatus(response.error()));

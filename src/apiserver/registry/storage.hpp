@@ -1,7 +1,8 @@
 // Storage: objects in the store: reads of the present, writes that name the version they replace, and claims.
 //
-// A claim is a key that stands for a thing that only one object may have: a cluster IP, a node port. It is taken in the
-// same transaction that writes the object, so that several servers on one store never give one thing twice.
+// A claim is a key that stands for a thing that only one object may have: a cluster IP, a node port. It is
+// taken in the same transaction that writes the object, so that several servers on one store never give one
+// thing twice.
 #pragma once
 
 #include <boost/json/fwd.hpp>

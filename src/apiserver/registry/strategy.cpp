@@ -128,7 +128,7 @@ const std::vector<Strategy>& strategies() {
       {.group = "networking.k8s.io", .resource = "networkpolicies", .generation = true},
       {.group = "policy", .resource = "poddisruptionbudgets", .generation = true},
       {.group = "discovery.k8s.io", .resource = "endpointslices", .generation = true},
-      {.group = "coordination.k8s.io", .resource = "leases", .create_on_update = true},
+      {.group = "coordination.k8s.io", .resource = "leases", .create_on_update = true, .needs_version = true},
       {.group = "scheduling.k8s.io", .resource = "priorityclasses", .generation = true},
       {.group = "rbac.authorization.k8s.io", .resource = "roles", .create_on_update = true},
       {.group = "rbac.authorization.k8s.io", .resource = "clusterroles", .create_on_update = true},
@@ -138,7 +138,7 @@ const std::vector<Strategy>& strategies() {
       {.group = "flowcontrol.apiserver.k8s.io",
        .resource = "prioritylevelconfigurations",
        .generation = true},
-      {.group = "apiextensions.k8s.io", .resource = "customresourcedefinitions", .generation = true},
+      {.group = "apiextensions.k8s.io", .resource = "customresourcedefinitions", .generation = true, .needs_version = true},
       {.group = "admissionregistration.k8s.io",
        .resource = "mutatingwebhookconfigurations",
        .generation = true},
@@ -190,7 +190,7 @@ const Strategy& builtin_strategy(std::string_view group, std::string_view resour
 }
 
 const Strategy& custom_strategy() {
-  static constexpr Strategy kCustom{.generation = true};
+  static constexpr Strategy kCustom{.generation = true, .needs_version = true};
   return kCustom;
 }
 

@@ -19,6 +19,8 @@ struct Strategy {
   bool generation = false;
   /// PUT of an object that does not exist creates it.
   bool create_on_update = false;
+  /// An update must name the resourceVersion that it replaces.
+  bool needs_version = false;
   /// Deletion first sets deletionTimestamp and waits for the agent (pods).
   bool graceful = false;
   /// What deletion without a propagation policy does to dependents.
