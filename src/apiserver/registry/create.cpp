@@ -15,7 +15,8 @@ constexpr size_t kRandomSuffix = 5;
 constexpr size_t kGeneratedNameLimit = 63;
 
 std::string generate_name(std::string_view base, Random& random) {
-  return std::string(base.substr(0, kGeneratedNameLimit - kRandomSuffix)) + random.text(kRandomSuffix, kNameAlphabet);
+  return std::string(base.substr(0, kGeneratedNameLimit - kRandomSuffix)) +
+         random.text(kRandomSuffix, kNameAlphabet);
 }
 
 }  // namespace
@@ -44,8 +45,9 @@ Task<ApiResult<Written>> Registry::create(WriteRequest& request, json::object ob
     const bool taken = outcome.kind == WriteOutcome::Kind::kStale;
     if (taken && !generated) co_return std::unexpected(already_exists(type.id, name_of(object)));
     if (attempt == (taken ? kGenerateNameAttempts : kUpdateAttempts)) {
-      co_return std::unexpected(taken ? generate_name_conflict(type.id, name_of(object))
-                                      : conflict(type.id, name_of(object), "its addresses are in demand; try again"));
+      co_return std::unexpected(
+          taken ? generate_name_conflict(type.id, name_of(object))
+                : conflict(type.id, name_of(object), "its addresses are in demand; try again"));
     }
     if (taken) {
       metadata(object)["name"] = generate_name(base, random_);

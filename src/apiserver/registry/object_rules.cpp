@@ -14,9 +14,9 @@ constexpr std::string_view kOrphanFinalizer = "orphan";
 constexpr std::string_view kForegroundFinalizer = "foregroundDeletion";
 
 // Members of metadata that belong to the server once the object exists.
-constexpr std::string_view kServerMetadata[] = {"uid",        "creationTimestamp",          "deletionTimestamp",
-                                                "generation", "deletionGracePeriodSeconds", "selfLink",
-                                                "generateName"};
+constexpr std::string_view kServerMetadata[] = {
+    "uid",      "creationTimestamp", "deletionTimestamp", "generation", "deletionGracePeriodSeconds",
+    "selfLink", "generateName"};
 
 bool keeps_status_on_create(const ResourceType& type) { return type.id == GroupResource{"", "nodes"}; }
 
@@ -39,7 +39,8 @@ void set_finalizer(json::object& object, std::string_view name, bool wanted) {
 
 bool has_finalizer(const json::object& object, std::string_view name) {
   const json::array& finalizers = array_at(object, {"metadata", "finalizers"});
-  return std::ranges::any_of(finalizers, [&](const json::value& value) { return value == json::string_view(name); });
+  return std::ranges::any_of(finalizers,
+                             [&](const json::value& value) { return value == json::string_view(name); });
 }
 
 // Which dependents' rule holds: the request's, else the one on the object already, else the resource's.
@@ -62,14 +63,17 @@ void set_propagation_finalizers(const ResourceType& type, json::object& object, 
 
 // podStrategy.CheckGracefulDelete: only a pod that may run somewhere needs its agent's word.
 int64_t pod_grace(const json::object& pod, const DeleteOptions& options) {
-  int64_t grace = options.grace_period_seconds.value_or(number_at(pod, {"spec", "terminationGracePeriodSeconds"}, 30));
+  int64_t grace =
+      options.grace_period_seconds.value_or(number_at(pod, {"spec", "terminationGracePeriodSeconds"}, 30));
   if (grace < 0) grace = 1;
   const std::string_view phase = text_at(pod, {"status", "phase"});
   if (text_at(pod, {"spec", "nodeName"}).empty() || phase == "Succeeded" || phase == "Failed") grace = 0;
   return grace;
 }
 
-bool is_deleting(const json::object& object) { return !text_at(object, {"metadata", "deletionTimestamp"}).empty(); }
+bool is_deleting(const json::object& object) {
+  return !text_at(object, {"metadata", "deletionTimestamp"}).empty();
+}
 
 void mark_deleted(json::object& object, WallTime now, int64_t grace_seconds) {
   json::object& meta = metadata(object);
@@ -156,13 +160,15 @@ void bump_generation(const ResourceType& type, const json::object& present, json
   if (!same) metadata(object)["generation"] = number_at(present, {"metadata", "generation"}) + 1;
 }
 
-ApiResult<> check_preconditions(const ResourceType& type, const json::object& present, const json::object& object) {
+ApiResult<> check_preconditions(const ResourceType& type, const json::object& present,
+                                const json::object& object) {
   const std::string_view uid = text_at(object, {"metadata", "uid"});
   const std::string_view present_uid = text_at(present, {"metadata", "uid"});
   if (!uid.empty() && uid != present_uid) {
     return std::unexpected(
         conflict(type.id, name_of(present),
-                 fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid, present_uid)));
+                 fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
+                             present_uid)));
   }
   const std::string_view version = text_at(object, {"metadata", "resourceVersion"});
   if (version.empty() || version == "0") {
@@ -172,11 +178,11 @@ ApiResult<> check_preconditions(const ResourceType& type, const json::object& pr
                                      "metadata.resourceVersion"}}));
   }
   if (resource_version_of(object) == 0) {
-    return std::unexpected(invalid(type.id.group, type.kind, name_of(present),
-                                   {{"FieldValueInvalid",
-                                     fmt::format("Invalid value: {0}: strconv.ParseUint: parsing {0}: invalid syntax",
-                                                 quote(version)),
-                                     "metadata.resourceVersion"}}));
+    return std::unexpected(invalid(
+        type.id.group, type.kind, name_of(present),
+        {{"FieldValueInvalid",
+          fmt::format("Invalid value: {0}: strconv.ParseUint: parsing {0}: invalid syntax", quote(version)),
+          "metadata.resourceVersion"}}));
   }
   if (version != text_at(present, {"metadata", "resourceVersion"})) {
     return std::unexpected(modified_conflict(type.id, name_of(present)));
@@ -184,7 +190,8 @@ ApiResult<> check_preconditions(const ResourceType& type, const json::object& pr
   return {};
 }
 
-ApiResult<> check_preconditions(const ResourceType& type, const json::object& present, const DeleteOptions& options) {
+ApiResult<> check_preconditions(const ResourceType& type, const json::object& present,
+                                const DeleteOptions& options) {
   const std::string_view uid = text_at(present, {"metadata", "uid"});
   const std::string_view version = text_at(present, {"metadata", "resourceVersion"});
   if (options.has_uid_precondition && options.precondition_uid != uid) {
@@ -196,13 +203,15 @@ ApiResult<> check_preconditions(const ResourceType& type, const json::object& pr
   if (options.has_version_precondition && options.precondition_resource_version != version) {
     return std::unexpected(conflict(
         type.id, name_of(present),
-        fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
-                    options.precondition_resource_version, version)));
+        fmt::format(
+            "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+            options.precondition_resource_version, version)));
   }
   return {};
 }
 
-DeletionPlan plan_deletion(const ResourceType& type, json::object& object, const DeleteOptions& options, WallTime now) {
+DeletionPlan plan_deletion(const ResourceType& type, json::object& object, const DeleteOptions& options,
+                           WallTime now) {
   using Kind = DeletionPlan::Kind;
   const json::array before = array_at(object, {"metadata", "finalizers"});
   set_propagation_finalizers(type, object, options.propagation);

@@ -11,7 +11,9 @@ namespace cloudless::apiserver {
 
 namespace {
 
-const schema::Schema& schema_of(const ResourceType& type) { return *type.storage_representation().info->schema; }
+const schema::Schema& schema_of(const ResourceType& type) {
+  return *type.storage_representation().info->schema;
+}
 
 schema::Scope scope_of(const ResourceType& type) {
   return type.namespaced ? schema::Scope::kNamespaced : schema::Scope::kCluster;
@@ -41,8 +43,8 @@ ApiResult<> validate_create(const ResourceType& type, const json::object& object
   return report(type, object, schema::validate(json::value(object), schema_of(type), scope_of(type)));
 }
 
-ApiResult<> validate_update(const ResourceType& type, std::string_view subresource, const json::object& present,
-                            const json::object& object) {
+ApiResult<> validate_update(const ResourceType& type, std::string_view subresource,
+                            const json::object& present, const json::object& object) {
   const json::value fresh(object);
   const json::value old(present);
   const auto errors = subresource == "status"
@@ -58,7 +60,8 @@ ApiResult<> track_fields(const ResourceType& type, const json::object* present, 
                                      .api_version = request.endpoint.representation->api_version(),
                                      .subresource = request.subresource};
   const json::value live = present ? json::value(*present) : json::value(nullptr);
-  Result<json::value> tracked = schema::track_update(live, json::value(object), schema_of(type), manager, now);
+  Result<json::value> tracked =
+      schema::track_update(live, json::value(object), schema_of(type), manager, now);
   if (!tracked) return std::unexpected(bad_request(tracked.error().message));
   object = std::move(tracked->as_object());
   return {};

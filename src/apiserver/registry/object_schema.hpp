@@ -16,7 +16,7 @@ ApiResult<> validate_update(const ResourceType& type, std::string_view subresour
                             const boost::json::object& present, const boost::json::object& object);
 
 /// metadata.managedFields after a write by `request`. `present` is null on create.
-ApiResult<> track_fields(const ResourceType& type, const boost::json::object* present, boost::json::object& object,
-                         const WriteRequest& request, WallTime now);
+ApiResult<> track_fields(const ResourceType& type, const boost::json::object* present,
+                         boost::json::object& object, const WriteRequest& request, WallTime now);
 
 }  // namespace cloudless::apiserver

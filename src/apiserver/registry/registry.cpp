@@ -88,7 +88,8 @@ Claims Registry::claims_to_release(const ResourceType& type, const json::object&
   return type.id == GroupResource{"", "services"} ? services_.release(object) : Claims();
 }
 
-Task<ApiResult<CachedObjectPtr>> Registry::read(const ResourceType& type, std::string namespace_, std::string name) {
+Task<ApiResult<CachedObjectPtr>> Registry::read(const ResourceType& type, std::string namespace_,
+                                                std::string name) {
   CachedObjectPtr object = CO_TRY(co_await storage_.read(type, type.key(namespace_, name)));
   if (!object) co_return std::unexpected(not_found(type.id, name));
   co_return object;
@@ -145,7 +146,8 @@ Task<ApiResult<ObjectPtr>> Registry::get(const GroupResource& resource, std::str
   co_return object->decode();
 }
 
-Task<ApiResult<std::vector<ObjectPtr>>> Registry::list(const GroupResource& resource, std::string_view namespace_) {
+Task<ApiResult<std::vector<ObjectPtr>>> Registry::list(const GroupResource& resource,
+                                                       std::string_view namespace_) {
   const ResourceTypePtr type = CO_TRY(co_await caught_up(resource));
   std::vector<ObjectPtr> out;
   for (const CachedObjectPtr& object : type->cache->list(type->key(namespace_, ""), 0).objects) {

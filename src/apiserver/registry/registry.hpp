@@ -1,7 +1,7 @@
-// Registry: the objects of all served resources, and the rules of writing them: metadata that the server fills,
-// strategies, admission, validation, optimistic concurrency, graceful deletion and finalizers
-// (k8s.io/apiserver/pkg/registry/generic/registry/store.go). Request handlers and the server's own code both write
-// through it; handlers come with admission, the server's own writes without.
+// Registry: the objects of all served resources, and the rules of writing them: metadata that the server
+// fills, strategies, admission, validation, optimistic concurrency, graceful deletion and finalizers
+// (k8s.io/apiserver/pkg/registry/generic/registry/store.go). Request handlers and the server's own code both
+// write through it; handlers come with admission, the server's own writes without.
 //
 // Thread-safe.
 #pragma once
@@ -61,14 +61,14 @@ struct Deleted {
   bool gone = false;                            // false: it waits for finalizers or its agent
 };
 
-/// Makes the wanted object from the present one (in its storage version, with resourceVersion), or refuses. Called
-/// again when the object changed meanwhile. Null: there is none.
+/// Makes the wanted object from the present one (in its storage version, with resourceVersion), or refuses.
+/// Called again when the object changed meanwhile. Null: there is none.
 using ChangeFunction = std::function<ApiResult<boost::json::object>(const boost::json::object* present)>;
 
 class Registry final : public Objects {
  public:
-  Registry(RegistryOptions options, store::Store& store, runtime::Executor& executor, ValueTransformer* transformer,
-           const Clock& clock, Random& random, Logger log);
+  Registry(RegistryOptions options, store::Store& store, runtime::Executor& executor,
+           ValueTransformer* transformer, const Clock& clock, Random& random, Logger log);
   ~Registry() override;
 
   runtime::Task<Result<>> start();
@@ -93,7 +93,8 @@ class Registry final : public Objects {
   // For request handlers.
 
   /// Linearizable. 404 where there is none.
-  runtime::Task<ApiResult<CachedObjectPtr>> read(const ResourceType& type, std::string namespace_, std::string name);
+  runtime::Task<ApiResult<CachedObjectPtr>> read(const ResourceType& type, std::string namespace_,
+                                                 std::string name);
   runtime::Task<ApiResult<Written>> create(WriteRequest& request, boost::json::object object);
   runtime::Task<ApiResult<Written>> update(WriteRequest& request, ChangeFunction change);
   runtime::Task<ApiResult<Deleted>> remove(WriteRequest& request, DeleteOptions options);
@@ -104,7 +105,8 @@ class Registry final : public Objects {
   runtime::Task<ApiResult<std::vector<ObjectPtr>>> list(const GroupResource& resource,
                                                         std::string_view namespace_) override;
   runtime::Task<ApiResult<uint64_t>> revision(const GroupResource& resource) override;
-  runtime::Task<ApiResult<ObjectPtr>> create(const GroupResource& resource, boost::json::object object) override;
+  runtime::Task<ApiResult<ObjectPtr>> create(const GroupResource& resource,
+                                             boost::json::object object) override;
   runtime::Task<ApiResult<ObjectPtr>> update(const GroupResource& resource, std::string_view subresource,
                                              boost::json::object object) override;
   runtime::Task<ApiResult<>> remove(const GroupResource& resource, std::string_view namespace_,
@@ -113,8 +115,10 @@ class Registry final : public Objects {
  private:
   // One attempt; nothing where the object changed meanwhile.
   runtime::Task<ApiResult<WriteOutcome>> create_once(WriteRequest& request, boost::json::object& object);
-  runtime::Task<ApiResult<std::optional<Written>>> update_once(WriteRequest& request, const ChangeFunction& change);
-  runtime::Task<ApiResult<std::optional<Deleted>>> remove_once(WriteRequest& request, const DeleteOptions& options);
+  runtime::Task<ApiResult<std::optional<Written>>> update_once(WriteRequest& request,
+                                                               const ChangeFunction& change);
+  runtime::Task<ApiResult<std::optional<Deleted>>> remove_once(WriteRequest& request,
+                                                               const DeleteOptions& options);
   // The object of an update, ready to be written; the claims that go with it.
   runtime::Task<ApiResult<Claims>> prepare_update(WriteRequest& request, const boost::json::object& present,
                                                   boost::json::object& object);

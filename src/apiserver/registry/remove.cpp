@@ -15,7 +15,8 @@ Task<ApiResult<Deleted>> Registry::remove(WriteRequest& request, DeleteOptions o
   co_return std::unexpected(modified_conflict(request.endpoint.type->id, request.name));
 }
 
-Task<ApiResult<std::optional<Deleted>>> Registry::remove_once(WriteRequest& request, const DeleteOptions& options) {
+Task<ApiResult<std::optional<Deleted>>> Registry::remove_once(WriteRequest& request,
+                                                              const DeleteOptions& options) {
   const ResourceType& type = *request.endpoint.type;
   std::string key = type.key(request.namespace_, request.name);
   const CachedObjectPtr stored = CO_TRY(co_await read(type, request.namespace_, request.name));
@@ -30,9 +31,11 @@ Task<ApiResult<std::optional<Deleted>>> Registry::remove_once(WriteRequest& requ
   if (request.dry_run || plan.kind == DeletionPlan::Kind::kKeep) co_return deleted;
   WriteOutcome outcome;
   if (deleted.gone) {
-    outcome = CO_TRY(co_await storage_.erase(std::move(key), stored->revision, claims_to_release(type, *present)));
+    outcome =
+        CO_TRY(co_await storage_.erase(std::move(key), stored->revision, claims_to_release(type, *present)));
   } else {
-    outcome = CO_TRY(co_await storage_.write(type, std::move(key), stored->revision, *deleted.object, Claims()));
+    outcome =
+        CO_TRY(co_await storage_.write(type, std::move(key), stored->revision, *deleted.object, Claims()));
   }
   if (outcome.kind != WriteOutcome::Kind::kWritten) co_return std::nullopt;
   wrote(outcome.revision);

@@ -25,7 +25,8 @@ std::optional<uint32_t> parse_ipv4(std::string_view text) {
   for (std::string_view part : parts) {
     uint32_t byte = 256;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), byte);
-    if (error != std::errc() || end != part.data() + part.size() || byte > 255 || part.size() > 3) return std::nullopt;
+    if (error != std::errc() || end != part.data() + part.size() || byte > 255 || part.size() > 3)
+      return std::nullopt;
     address = address << 8 | byte;
   }
   return address;
@@ -41,7 +42,8 @@ ApiStatus service_invalid(const json::object& service, std::string field, std::s
 }
 
 bool wants_address(const json::object& service) {
-  return text_at(service, {"spec", "type"}) != "ExternalName" && text_at(service, {"spec", "clusterIP"}) != "None";
+  return text_at(service, {"spec", "type"}) != "ExternalName" &&
+         text_at(service, {"spec", "clusterIP"}) != "None";
 }
 
 bool wants_node_ports(const json::object& service) {
@@ -68,7 +70,8 @@ std::optional<Number> pick_free(Number first, uint32_t count, const std::set<Num
   return std::nullopt;
 }
 
-std::optional<uint32_t> pick_address(const Ipv4Range& range, const std::set<uint32_t>& taken, Random& random) {
+std::optional<uint32_t> pick_address(const Ipv4Range& range, const std::set<uint32_t>& taken,
+                                     Random& random) {
   const uint32_t size = range.size();
   const uint32_t band = std::min(std::clamp(size / 16, kStaticBandMin, kStaticBandMax), size);
   const uint32_t first = range.base + 1;
@@ -103,8 +106,8 @@ ApiResult<> allocate_address(json::object& service, const ServiceHoldings& held,
       if (!address || !range->contains(*address)) {
         return std::unexpected(service_invalid(
             service, "spec.clusterIPs",
-            fmt::format("{}the provided IP ({}) is not in the valid range. The range of valid IPs is {}", subject,
-                        wanted, range->to_string())));
+            fmt::format("{}the provided IP ({}) is not in the valid range. The range of valid IPs is {}",
+                        subject, wanted, range->to_string())));
       }
       if (taken.addresses.contains(*address)) {
         return std::unexpected(
@@ -155,8 +158,9 @@ ApiResult<int64_t> allocate_port(const json::object& service, const std::string&
   return wanted;
 }
 
-ApiResult<> allocate_node_ports(json::object& service, const json::object* old_service, const ServiceHoldings& held,
-                                const ServiceRanges& ranges, const TakenByServices& taken, Random& random) {
+ApiResult<> allocate_node_ports(json::object& service, const json::object* old_service,
+                                const ServiceHoldings& held, const ServiceRanges& ranges,
+                                const TakenByServices& taken, Random& random) {
   json::value* ports = make_object(service, {"spec"}).if_contains("ports");
   if (!ports || !ports->is_array()) return {};
   const bool wanted = wants_node_ports(service);
@@ -189,8 +193,9 @@ ApiResult<> allocate_node_ports(json::object& service, const json::object* old_s
     spec.erase("healthCheckNodePort");
     return {};
   }
-  spec["healthCheckNodePort"] = TRY(allocate_port(service, "spec.healthCheckNodePort",
-                                                  number_at(spec, {"healthCheckNodePort"}), ranges, busy, own, random));
+  spec["healthCheckNodePort"] =
+      TRY(allocate_port(service, "spec.healthCheckNodePort", number_at(spec, {"healthCheckNodePort"}), ranges,
+                        busy, own, random));
   return {};
 }
 
@@ -210,7 +215,8 @@ Result<Ipv4Range> Ipv4Range::parse(std::string_view cidr) {
   if (slash != std::string_view::npos) {
     std::from_chars(cidr.data() + slash + 1, cidr.data() + cidr.size(), length);
   }
-  if (!base || length < 1 || length > 30) return fail(Code::kInvalid, "invalid IPv4 service range {}", quote(cidr));
+  if (!base || length < 1 || length > 30)
+    return fail(Code::kInvalid, "invalid IPv4 service range {}", quote(cidr));
   return Ipv4Range{*base & ~uint32_t{0} << (32 - length), length};
 }
 
@@ -235,8 +241,8 @@ ServiceHoldings holdings_of(const json::object& service) {
   return held;
 }
 
-ApiResult<> allocate_service(json::object& service, const json::object* old_service, const ServiceRanges& ranges,
-                             const TakenByServices& taken, Random& random) {
+ApiResult<> allocate_service(json::object& service, const json::object* old_service,
+                             const ServiceRanges& ranges, const TakenByServices& taken, Random& random) {
   const ServiceHoldings held = old_service ? holdings_of(*old_service) : ServiceHoldings();
   const std::string_view old_type = old_service ? text_at(*old_service, {"spec", "type"}) : "";
   if (old_service && old_type != "ExternalName" && text_at(service, {"spec", "type"}) != "ExternalName") {
@@ -268,7 +274,8 @@ Claims::Take ServiceAllocator::address_claim(std::string_view address, std::stri
          {{"ipaddress.kubernetes.io/ip-family", "IPv4"},
           {"ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"}}}}},
       {"spec",
-       {{"parentRef", {{"group", ""}, {"resource", "services"}, {"namespace", namespace_}, {"name", name}}}}}};
+       {{"parentRef",
+         {{"group", ""}, {"resource", "services"}, {"namespace", namespace_}, {"name", name}}}}}};
   return {address_key(address), encode_stored(object)};
 }
 
@@ -290,7 +297,8 @@ Claims ServiceAllocator::claims(const ServiceHoldings& before, const ServiceHold
   return claims;
 }
 
-Task<ApiResult<std::vector<std::string>>> ServiceAllocator::keys_under(std::string prefix, uint64_t revision) {
+Task<ApiResult<std::vector<std::string>>> ServiceAllocator::keys_under(std::string prefix,
+                                                                       uint64_t revision) {
   const Result<store::RangeResponse> response =
       co_await storage_.store().range({.key = prefix,
                                        .range_end = store::prefix_range_end(prefix),
@@ -307,7 +315,8 @@ Task<ApiResult<TakenByServices>> ServiceAllocator::taken(uint64_t revision) {
   for (const std::string& name : CO_TRY(co_await keys_under(address_key(""), revision))) {
     if (const std::optional<uint32_t> address = parse_ipv4(name)) taken.addresses.insert(*address);
   }
-  for (const std::string& name : CO_TRY(co_await keys_under(root_ + std::string(kNodePortFolder), revision))) {
+  for (const std::string& name :
+       CO_TRY(co_await keys_under(root_ + std::string(kNodePortFolder), revision))) {
     taken.node_ports.insert(static_cast<uint16_t>(std::strtoul(name.c_str(), nullptr, 10)));
   }
   co_return taken;
@@ -347,7 +356,8 @@ Task<ApiResult<size_t>> ServiceAllocator::repair(const ObjectList& services) {
     wanted.node_ports.merge(held.node_ports);
   }
   for (const uint32_t address : taken.addresses) {
-    if (!wanted.addresses.contains(format_ipv4(address))) missing.release.push_back(address_key(format_ipv4(address)));
+    if (!wanted.addresses.contains(format_ipv4(address)))
+      missing.release.push_back(address_key(format_ipv4(address)));
   }
   for (const uint16_t port : taken.node_ports) {
     if (!wanted.node_ports.contains(port)) missing.release.push_back(port_key(port));

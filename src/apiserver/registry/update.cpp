@@ -27,9 +27,11 @@ Task<ApiResult<Written>> Registry::update(WriteRequest& request, ChangeFunction 
   co_return std::unexpected(modified_conflict(request.endpoint.type->id, request.name));
 }
 
-Task<ApiResult<std::optional<Written>>> Registry::update_once(WriteRequest& request, const ChangeFunction& change) {
+Task<ApiResult<std::optional<Written>>> Registry::update_once(WriteRequest& request,
+                                                              const ChangeFunction& change) {
   const ResourceType& type = *request.endpoint.type;
-  const CachedObjectPtr stored = CO_TRY(co_await storage_.read(type, type.key(request.namespace_, request.name)));
+  const CachedObjectPtr stored =
+      CO_TRY(co_await storage_.read(type, type.key(request.namespace_, request.name)));
   if (!stored) {
     json::object object = CO_TRY(change(nullptr));
     CO_TRY(settle_name(request.name, object));
@@ -66,7 +68,8 @@ Task<ApiResult<Claims>> Registry::prepare_update(WriteRequest& request, const js
   co_return claims;
 }
 
-Task<ApiResult<std::optional<Written>>> Registry::store_update(WriteRequest& request, const json::object& present,
+Task<ApiResult<std::optional<Written>>> Registry::store_update(WriteRequest& request,
+                                                               const json::object& present,
                                                                json::object object, Claims claims) {
   const ResourceType& type = *request.endpoint.type;
   const bool deleting = !text_at(object, {"metadata", "deletionTimestamp"}).empty();
@@ -81,7 +84,8 @@ Task<ApiResult<std::optional<Written>>> Registry::store_update(WriteRequest& req
     // The last finalizer has gone: the update is the deletion.
     outcome = CO_TRY(co_await storage_.erase(std::move(key), expected, claims_to_release(type, present)));
   } else {
-    outcome = CO_TRY(co_await storage_.write(type, std::move(key), expected, *written.object, std::move(claims)));
+    outcome =
+        CO_TRY(co_await storage_.write(type, std::move(key), expected, *written.object, std::move(claims)));
   }
   if (outcome.kind != WriteOutcome::Kind::kWritten) co_return std::nullopt;
   wrote(outcome.revision);
