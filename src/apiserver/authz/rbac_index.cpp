@@ -1,35 +1,17 @@
 #include "apiserver/authz/rbac_index.hpp"
 
+#include <boost/json.hpp>
+
 #include <algorithm>
 
 #include "apiserver/authn/users.hpp"
 #include "base/strings.hpp"
+#include "schema/selector.hpp"
+#include "schema/struct_codec.hpp"
 
 namespace cloudless::apiserver::authz {
 
 namespace {
-
-using api::meta::v1::LabelSelector;
-
-bool expression_matches(const api::meta::v1::LabelSelectorRequirement& expression,
-                        const std::map<std::string, std::string>& labels) {
-  const auto at = labels.find(expression.key);
-  const bool present = at != labels.end();
-  const bool listed = present && std::ranges::find(expression.values, at->second) != expression.values.end();
-  if (expression.operator_ == "In") return listed;
-  if (expression.operator_ == "NotIn") return !listed;
-  if (expression.operator_ == "Exists") return present;
-  return expression.operator_ == "DoesNotExist" && !present;
-}
-
-bool selector_matches(const LabelSelector& selector, const std::map<std::string, std::string>& labels) {
-  for (const auto& [key, value] : selector.matchLabels) {
-    const auto at = labels.find(key);
-    if (at == labels.end() || at->second != value) return false;
-  }
-  return std::ranges::all_of(selector.matchExpressions,
-                             [&](const auto& expression) { return expression_matches(expression, labels); });
-}
 
 std::string subject_key(const Subject& subject, const std::string& binding_namespace) {
   if (subject.kind == "Group") return "g:" + subject.name;
@@ -59,14 +41,18 @@ std::string missing_role(const RoleRef& role) {
 }  // namespace
 
 std::vector<PolicyRule> aggregated_rules(const ClusterRole& role, const std::vector<ClusterRole>& all) {
+  std::vector<schema::LabelSelector> selectors;
+  for (const auto& selector : role.aggregationRule->clusterRoleSelectors) {
+    // A selector that does not parse, which validation does not let in, matches nothing.
+    if (auto parsed = schema::LabelSelector::from_value(schema::to_value(selector)))
+      selectors.push_back(std::move(*parsed));
+  }
   std::vector<const ClusterRole*> chosen;
   for (const ClusterRole& other : all) {
     if (other.metadata.name == role.metadata.name) continue;
-    if (std::ranges::any_of(role.aggregationRule->clusterRoleSelectors, [&](const LabelSelector& selector) {
-          return selector_matches(selector, other.metadata.labels);
-        })) {
+    if (std::ranges::any_of(selectors,
+                            [&](const auto& selector) { return selector.matches(other.metadata.labels); }))
       chosen.push_back(&other);
-    }
   }
   std::ranges::sort(chosen, {}, [](const ClusterRole* other) { return other->metadata.name; });
   std::vector<PolicyRule> rules;
