@@ -44,7 +44,10 @@ Result<> wire_pod_end(const Attachment& attachment, const std::string& netns,
   for (const net::IpAddress& address : addresses) {
     const net::IpAddress gateway = pod_gateway(address);
     TRY(netlink.put_neighbour({link.index, gateway, host_mac(attachment)}));
-    net::Route route{default_prefix(address), gateway, link.index};
+    net::Route route;
+    route.destination = default_prefix(address);
+    route.gateway = gateway;
+    route.interface_index = link.index;
     route.on_link = true;
     TRY(netlink.put_route(route));
   }
@@ -57,7 +60,9 @@ Result<> wire_host_end(net::Netlink& netlink, const Attachment& attachment,
   TRY(netlink.set_admin(link.index, net::Netlink::Admin::kUp));
   for (const net::IpAddress& address : addresses) {
     TRY(netlink.put_neighbour({link.index, address, pod_mac(attachment)}));
-    net::Route route{host_prefix(address), std::nullopt, link.index};
+    net::Route route;
+    route.destination = host_prefix(address);
+    route.interface_index = link.index;
     if (address.is_v4()) route.scope = kScopeLink;
     TRY(netlink.put_route(route));
   }
