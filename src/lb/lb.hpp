@@ -19,7 +19,7 @@
 #include "runtime/event_loop.hpp"
 
 namespace cloudless::client {
-class Client;
+class Informers;
 }
 
 namespace cloudless::lb {
@@ -36,7 +36,7 @@ struct LoadBalancerOptions {
 
 class LoadBalancerController {
  public:
-  LoadBalancerController(LoadBalancerOptions options, client::Client& client, runtime::EventLoop& loop,
+  LoadBalancerController(LoadBalancerOptions options, client::Informers& informers, runtime::EventLoop& loop,
                          Random& random, Logger log);
   ~LoadBalancerController();
 
@@ -51,8 +51,8 @@ class LoadBalancerController {
 
 class LoadBalancerSpeaker {
  public:
-  LoadBalancerSpeaker(LoadBalancerOptions options, client::Client& client, gossip::Membership& membership,
-                      runtime::EventLoop& loop, Random& random, Logger log);
+  LoadBalancerSpeaker(LoadBalancerOptions options, client::Informers& informers,
+                      gossip::Membership& membership, runtime::EventLoop& loop, Random& random, Logger log);
   ~LoadBalancerSpeaker();
 
   runtime::Task<Result<>> start();

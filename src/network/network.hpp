@@ -16,7 +16,7 @@
 #include "runtime/worker_pool.hpp"
 
 namespace cloudless::client {
-class Client;
+class Informers;
 }
 
 namespace cloudless::network {
@@ -51,8 +51,8 @@ struct NetworkOptions {
 class Network {
  public:
   /// `gossip` may be null: a node without peers.
-  Network(NetworkOptions options, client::Client& client, gossip::Gossip* gossip, runtime::EventLoop& loop,
-          runtime::WorkerPool& workers, Logger log);
+  Network(NetworkOptions options, client::Informers& informers, gossip::Gossip* gossip,
+          runtime::EventLoop& loop, runtime::WorkerPool& workers, Logger log);
   ~Network();
 
   /// Sets the sysctls that forwarding needs and begins to follow the Nodes. kPermissionDenied, naming the

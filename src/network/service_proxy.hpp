@@ -18,7 +18,7 @@
 #include "runtime/worker_pool.hpp"
 
 namespace cloudless::client {
-class Client;
+class Informers;
 }
 
 namespace cloudless::network {
@@ -35,7 +35,7 @@ struct ServiceProxyOptions {
 
 class ServiceProxy {
  public:
-  ServiceProxy(ServiceProxyOptions options, client::Client& client, gossip::Membership& membership,
+  ServiceProxy(ServiceProxyOptions options, client::Informers& informers, gossip::Membership& membership,
                runtime::EventLoop& loop, runtime::WorkerPool& workers, Logger log);
   ~ServiceProxy();
 
