@@ -54,4 +54,8 @@ Result<> write_cni_config_list(const std::string& directory, const CniConfig& co
 /// Puts the plugin into `bin_directory`: a link named cloudless-cni to `program` (an absolute path).
 Result<> install_cni_plugin(const std::string& bin_directory, const std::string& program);
 
+/// Absent is removed.
+Result<> remove_cni_config_list(const std::string& directory);
+Result<> remove_cni_plugin(const std::string& bin_directory);
+
 }  // namespace cloudless::network

@@ -29,6 +29,11 @@ Result<> make_directory(const std::string& directory) {
   return {};
 }
 
+Result<> remove_file(const std::string& path) {
+  if (unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  return std::unexpected(system_error(errno, "remove " + path));
+}
+
 }  // namespace
 
 std::string format_cni_config_list(const CniConfig& config) {
@@ -71,6 +76,14 @@ Result<> install_cni_plugin(const std::string& bin_directory, const std::string&
   if (symlink(program.c_str(), aside.c_str()) != 0)
     return std::unexpected(system_error(errno, "link " + aside));
   return rename_file(aside, path);
+}
+
+Result<> remove_cni_config_list(const std::string& directory) {
+  return remove_file(directory + "/" + kConfigFile);
+}
+
+Result<> remove_cni_plugin(const std::string& bin_directory) {
+  return remove_file(bin_directory + "/" + std::string(kCniPluginName));
 }
 
 }  // namespace cloudless::network

@@ -46,6 +46,7 @@ struct NetworkOptions {
   uint32_t mtu = 0;
   /// The first part of the nft tables' names, so that several nodes' state on one machine stays apart.
   std::string table_prefix = "cloudless";
+  uint16_t gossip_port = gossip::kDefaultPort;
 };
 
 class Network {
