@@ -36,8 +36,8 @@ struct Member {
 
 struct MembershipView {
   std::string self;
-  uint64_t version = 0;                   // grows with every change
-  std::map<std::string, Member> members;  // by name, self included
+  uint64_t version = 0;                                // grows with every change
+  std::map<std::string, Member, std::less<>> members;  // by name, self included
 
   /// Alive or suspect.
   bool is_alive(std::string_view name) const;
@@ -63,7 +63,7 @@ class PublishedMembership : public Membership {
   std::shared_ptr<const MembershipView> view() const override;
   std::shared_ptr<void> subscribe(std::function<void()> changed) override;
   /// Replaces the view and tells subscribers. The version is set here.
-  void publish(std::map<std::string, Member> members);
+  void publish(std::map<std::string, Member, std::less<>> members);
 
  private:
   struct Subscribers {

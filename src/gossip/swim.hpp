@@ -9,6 +9,10 @@
 //     else                             -> suspect, told to all at once
 //   suspect for suspicion_timeout      -> dead, told to all at once
 //
+// A member enters by being heard of: a peer that never answered is unknown, not dead. A claim of death about
+// a member that looks alive here is taken as suspicion, so that a node that comes back from a partition,
+// where everybody looked dead, does no harm. A process that was stopped for a while forgives what it missed.
+//
 //              alive(i)  refuted by the member itself: alive(i+1)
 //      alive(i) ----> suspect(i) ----> dead(i) ----> alive(i+1)
 //           \----------- left(i), said by itself -------/
@@ -43,11 +47,13 @@ struct SwimTuning {
   Duration ack_timeout = std::chrono::milliseconds(120);
   Duration indirect_timeout = std::chrono::milliseconds(180);
   Duration suspicion_timeout = std::chrono::milliseconds(400);
-  /// How often one dead peer is pinged, so that it is found again.
+  /// How often one peer that is dead or was never heard of is pinged.
   Duration rejoin_interval = std::chrono::seconds(1);
   /// A dead member that is no peer is forgotten after this.
   Duration forget_after = std::chrono::seconds(60);
   size_t indirect_probes = 3;
+  /// A timer this late means that we were stopped: what we missed says nothing about others.
+  Duration stall_limit = std::chrono::milliseconds(500);
 };
 
 /// A message to send; the shell seals it.
@@ -71,7 +77,7 @@ class Swim {
   std::vector<Send> leave();
 
   /// Self included.
-  const std::map<std::string, Member>& members() const { return members_; }
+  const std::map<std::string, Member, std::less<>>& members() const { return members_; }
   /// Grows whenever members() changes in name, address, state or incarnation.
   uint64_t version() const { return version_; }
 
@@ -91,29 +97,41 @@ class Swim {
     SteadyTime expires;
   };
 
+  struct Rumour {
+    std::string member;
+    int sends_left;
+  };
+
   void handle(SteadyTime now, const net::SocketAddress& from, const Message& message, std::vector<Send>& out);
   void on_ack(SteadyTime now, const Message& message, std::vector<Send>& out);
   void relay_ping(SteadyTime now, const net::SocketAddress& from, const Message& message,
                   std::vector<Send>& out);
-  bool merge(SteadyTime now, const Member& claim, std::vector<Send>& out);
+  void merge(SteadyTime now, const Member& claim, std::vector<Send>& out);
+  void merge_unknown(SteadyTime now, const Member& claim);
   void refute(uint32_t incarnation, std::vector<Send>& out);
   void set_state(SteadyTime now, Member& member, MemberState state, uint32_t incarnation);
+  void suspect(SteadyTime now, Member& member, uint32_t incarnation, std::vector<Send>& out);
+  void spread(const std::string& name);
+  void forgive_stall(SteadyTime now);
   void advance_probes(SteadyTime now, std::vector<Send>& out);
+  void send_indirect(Probe& probe, std::vector<Send>& out);
   void expire_suspects(SteadyTime now, std::vector<Send>& out);
   void start_probe(SteadyTime now, std::vector<Send>& out);
-  void contact_dead(SteadyTime now, std::vector<Send>& out);
+  void contact_absent(SteadyTime now, std::vector<Send>& out);
   void forget_old(SteadyTime now);
-  void broadcast(const Member& claim, std::vector<Send>& out);
-  Send compose(Message message, const net::SocketAddress& to, std::string_view about_receiver);
-  const Member* next_target();
-  bool has_company() const;
-  bool is_up(const Member& member) const;
+  void tell_everybody(std::vector<Send>& out);
+  void tell_up(const std::string& about, std::vector<Send>& out);
+  Send compose(Message message, const net::SocketAddress& to, const std::string& receiver);
+  Send ping(uint32_t sequence, const std::string& name, const net::SocketAddress& to);
+  std::vector<Peer> absent_peers() const;
+  std::optional<std::string> next_target();
+  std::vector<const Member*> up_members() const;  // without self
   Member& self() { return members_.at(self_name_); }
 
   const SwimTuning tuning_;
   const std::string self_name_;
   Random& random_;
-  std::map<std::string, Member> members_;
+  std::map<std::string, Member, std::less<>> members_;
   std::map<std::string, SteadyTime> changed_at_;  // when each member got its state
   std::map<std::string, Peer> peers_;
   uint64_t version_ = 1;
@@ -121,14 +139,11 @@ class Swim {
   std::vector<std::string> round_;  // members still to be probed in this round, last first
   std::vector<Probe> probes_;
   std::vector<Relay> relays_;
-  struct Rumour {
-    std::string member;
-    int sends_left;
-  };
   std::deque<Rumour> rumours_;  // freshest first
   SteadyTime next_probe_;
   SteadyTime next_rejoin_;
   size_t rejoin_cursor_ = 0;
+  bool left_ = false;
 };
 
 }  // namespace cloudless::gossip
