@@ -3,7 +3,6 @@
 #include <deque>
 #include <mutex>
 
-#include "base/encoding.hpp"
 #include "net/udp.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/timer.hpp"
@@ -23,10 +22,6 @@ uint32_t seconds_since_epoch(WallTime time) {
 }
 
 }  // namespace
-
-std::string derive_key(std::string_view cluster_secret) {
-  return hmac_sha256(cluster_secret, "cloudless gossip v1");
-}
 
 struct Gossip::State {
   State(GossipOptions opts, runtime::EventLoop& event_loop, Random& chance, Logger logger, Gossip& whole)

@@ -21,10 +21,6 @@ namespace cloudless::gossip {
 /// The UDP port of gossip: memberlist's usual one.
 inline constexpr uint16_t kDefaultPort = 7946;
 
-/// The 32-byte packet key of a cluster, from a secret that all its nodes hold (the text must have at least
-/// 128 bits of entropy).
-std::string derive_key(std::string_view cluster_secret);
-
 struct GossipOptions {
   std::string node_name;
   /// The address that others reach this node by; packets leave from it.

@@ -5,6 +5,8 @@
 #include <array>
 #include <memory>
 
+#include "base/encoding.hpp"
+
 namespace cloudless::gossip {
 
 namespace {
@@ -130,6 +132,10 @@ Result<Message> decode(std::string_view payload) {
   if (!reader.ok() || !reader.at_end() || message.sender.empty())
     return fail(Code::kInvalid, "a malformed gossip message");
   return message;
+}
+
+std::string derive_key(std::string_view cluster_secret) {
+  return hmac_sha256(cluster_secret, "cloudless gossip v1");
 }
 
 std::string seal(std::string_view key, std::string_view payload, Random& random) {

@@ -50,6 +50,10 @@ Result<Message> decode(std::string_view payload);
 /// The bytes that a claim takes in a message.
 size_t encoded_size(const Member& claim);
 
+/// The 32-byte packet key of a cluster, from a secret that all its nodes hold (the text must have at least
+/// 128 bits of entropy).
+std::string derive_key(std::string_view cluster_secret);
+
 /// `key`: kKeySize bytes.
 std::string seal(std::string_view key, std::string_view payload, Random& random);
 /// kPermissionDenied where the packet was not sealed under this key.

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "base/encoding.hpp"
-#include "gossip/gossip.hpp"
 
 namespace cloudless::gossip {
 namespace {
