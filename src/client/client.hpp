@@ -110,8 +110,8 @@ class Client {
   }
   template <class T>
   runtime::Task<Result<>> remove(std::string ns, std::string name, DeleteOptions options = {}) const {
-    co_return (co_await delete_raw(resource_of<T>(), std::move(ns), std::move(name), std::move(options)))
-        .transform([](auto&&) {});
+    CO_TRY(co_await delete_raw(resource_of<T>(), std::move(ns), std::move(name), std::move(options)));
+    co_return Result<>();
   }
   template <class T>
   runtime::Task<Result<>> remove_collection(std::string ns, ListOptions which,
