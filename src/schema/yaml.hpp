@@ -15,8 +15,8 @@ namespace cloudless::schema {
 /// Most nodes that one text may expand to through aliases.
 inline constexpr size_t kMaxYamlNodes = 1'000'000;
 
-/// One document; JSON is YAML too. Plain scalars resolve as YAML 1.1 does in Go's library: yes, on and off
-/// are strings, 0x10 is 16, timestamps stay strings. Keys become strings.
+/// One document; JSON is YAML too. Plain scalars resolve as YAML 1.1 does in Go's library: y, yes and on are
+/// booleans, 0x10 is 16, 0644 is 420, timestamps stay strings. Keys become strings.
 Result<boost::json::value> parse_yaml(std::string_view text, const JsonParseOptions& options = {});
 /// All documents of a stream; empty ones are left out.
 Result<std::vector<boost::json::value>> parse_yaml_documents(std::string_view text,
