@@ -1,0 +1,12 @@
+// The store's errors as gRPC statuses, with etcd's codes (api/v3rpc/rpctypes/error.go). For .cpp files alone.
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "base/result.hpp"
+
+namespace cloudless::etcd {
+
+grpc::Status to_grpc(const Error& error);
+
+}  // namespace cloudless::etcd
