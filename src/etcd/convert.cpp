@@ -47,11 +47,11 @@ Result<store::TxnRequest> to_store(const pb::TxnRequest& request, int depth);
 Result<store::TxnOp> to_store(const pb::RequestOp& op, int depth) {
   switch (op.request_case()) {
     case pb::RequestOp::kRequestRange:
-      return to_store(op.request_range());
+      return etcd::to_store(op.request_range());
     case pb::RequestOp::kRequestPut:
-      return to_store(op.request_put());
+      return etcd::to_store(op.request_put());
     case pb::RequestOp::kRequestDeleteRange:
-      return to_store(op.request_delete_range());
+      return etcd::to_store(op.request_delete_range());
     case pb::RequestOp::kRequestTxn:
       return std::make_shared<const store::TxnRequest>(TRY(to_store(op.request_txn(), depth + 1)));
     case pb::RequestOp::REQUEST_NOT_SET:
