@@ -32,11 +32,11 @@ class StreamMux {
   /// Ends the connection. Its streams may outlive it and then return errors.
   virtual ~StreamMux() = default;
   /// The next stream that the peer opened; nothing once the connection has ended. WebSocket channels are
-  /// there from the start, in the order of their numbers.
+  /// there from the start, in the order of their numbers, and none follows.
   virtual runtime::Task<Result<std::optional<std::unique_ptr<MuxStream>>>> accept() = 0;
   /// The protocol agreed: "v4.channel.k8s.io", "v5.channel.k8s.io", "portforward.k8s.io".
   virtual const std::string& protocol() const = 0;
-  /// Sends what is queued, says goodbye and closes.
+  /// Sends what is queued, says goodbye and waits a moment for the peer to close.
   virtual runtime::Task<void> close() = 0;
   /// Any thread.
   virtual void abort() = 0;
