@@ -1,5 +1,6 @@
 #include "network/service_proxy.hpp"
 
+#include <bit>
 #include <set>
 
 #include "api/core_v1.hpp"
@@ -124,6 +125,7 @@ struct ServiceProxy::State {
   std::map<std::string, std::set<std::string>> nodes_by_key;
   std::vector<RuleTable> tables;  // IPv4, IPv6
   bool full = true;               // the kernel's tables are not known to be ours
+  bool outgrown = false;          // the base has too few choices
   Duration retry = kFirstRetry;
 };
 
@@ -181,6 +183,10 @@ void ServiceProxy::State::update(const std::string& key, Transaction& transactio
   view.key = key;
   if (service) view = view_service(*service, slices.cache().by_index(kByService, key));
   remember_nodes(key, view);
+  if (const size_t needed = choices_needed(view, context); needed > context.prepared_choices) {
+    context.prepared_choices = std::bit_ceil(needed);
+    outgrown = true;
+  }
   for (const Family family : {Family::kV4, Family::kV6}) {
     RuleTable& table = tables[static_cast<size_t>(family)];
     Fragment fragment = plan_service(view, context, family);
@@ -202,12 +208,16 @@ void ServiceProxy::State::rebuild() {
 Transaction ServiceProxy::State::collect() {
   Transaction transaction;
   notice_deaths();
-  if (full) {
-    rebuild();
-    for (const RuleTable& table : tables) transaction.script += table.full_script();
-    return transaction;
+  if (!full) {
+    for (const std::string& key : std::exchange(dirty, {})) update(key, transaction);
+    if (!outgrown) return transaction;
   }
-  for (const std::string& key : std::exchange(dirty, {})) update(key, transaction);
+  do {
+    outgrown = false;
+    rebuild();
+  } while (outgrown);
+  transaction.script.clear();
+  for (const RuleTable& table : tables) transaction.script += table.full_script();
   return transaction;
 }
 

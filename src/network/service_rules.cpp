@@ -54,6 +54,10 @@ std::string_view no_endpoints_map(Space space) {
 }
 std::string_view frontend_map(Space space) { return space == Space::kVip ? "vips" : "nodeports"; }
 
+std::string choice_chain(Space space, Among among, size_t count) {
+  return fmt::format("{}-{}", map_name(space, among), count);
+}
+
 bool usable(const ServiceEndpoint& endpoint, const NodeContext& node) {
   return endpoint.node.empty() || !node.is_dead(endpoint.node);
 }
@@ -170,13 +174,7 @@ class PortPlanner {
     const std::vector<ServiceEndpoint>& endpoints = among == Among::kAll ? all_ : local_;
     if (service_.client_affinity) return affinity(among, endpoints);
     used_.insert({space, among});
-    const std::string chain = fmt::format("{}-{}", map_name(space, among), endpoints.size());
-    if (!endpoints.empty()) {
-      fragment_.chains[chain] = {fmt::format(
-          "meta l4proto {{ tcp, udp, sctp }} dnat {} to {} . numgen random mod {} map @{}",
-          protocol_word(family_), map_key(space, family_), endpoints.size(), map_name(space, among))};
-    }
-    return chain;
+    return choice_chain(space, among, endpoints.size());
   }
 
   std::string affinity(Among among, const std::vector<ServiceEndpoint>& endpoints) {
@@ -264,6 +262,22 @@ std::string maps_text(Family family) {
   return text;
 }
 
+std::string choices_text(Family family, size_t count) {
+  std::string text;
+  for (const Space space : {Space::kVip, Space::kNodePort}) {
+    for (const Among among : {Among::kAll, Among::kLocal}) {
+      for (size_t choices = 1; choices <= count; ++choices) {
+        text += fmt::format(
+            "chain {} {{\nmeta l4proto {{ tcp, udp, sctp }} dnat {} to {} . numgen random mod {} map "
+            "@{}\n}}\n",
+            choice_chain(space, among, choices), protocol_word(family), map_key(space, family), choices,
+            map_name(space, among));
+      }
+    }
+  }
+  return text;
+}
+
 std::string loopback(Family family) { return family == Family::kV4 ? "127.0.0.0/8" : "::1"; }
 
 std::string nat_text(Family family, const NodeContext& node) {
@@ -294,10 +308,12 @@ std::string filter_text(Family family, const NodeContext& node) {
   const std::string_view word = protocol_word(family);
   const std::string vip = fmt::format("{} daddr . meta l4proto . th dport vmap @no-endpoints\n", word);
   const std::string node_port = "fib daddr type local meta l4proto . th dport vmap @no-endpoints-np\n";
-  std::string unknown = fmt::format("{} daddr @service-ips meta l4proto {{ tcp, udp, sctp }} reject\n", word);
+  std::string unknown =
+      fmt::format("{} daddr @service-ips meta l4proto {{ tcp, udp, sctp }} goto refuse\n", word);
   if (const std::string services = prefix_set(node.service_cidrs, family); !services.empty())
-    unknown += fmt::format("{} daddr {} reject\n", word, services);
-  std::string text = "chain refuse {\nreject\n}\n";
+    unknown += fmt::format("{} daddr {} goto refuse\n", word, services);
+  // A process's own connection is refused at once by a reset alone: an ICMP error finds its socket locked.
+  std::string text = "chain refuse {\nmeta l4proto tcp reject with tcp reset\nreject\n}\n";
   text += "chain filter-input {\ntype filter hook input priority 0;\nct state new " + vip + "ct state new " +
           node_port + "}\n";
   text +=
@@ -305,7 +321,7 @@ std::string filter_text(Family family, const NodeContext& node) {
   text += "chain filter-output {\ntype filter hook output priority 0;\nct state new " + vip +
           "ct state new " + node_port;
   if (const std::string services = prefix_set(node.service_cidrs, family); !services.empty())
-    text += fmt::format("{} daddr {} reject\n", word, services);
+    text += fmt::format("{} daddr {} goto refuse\n", word, services);
   return text + "}\n";
 }
 
@@ -353,7 +369,17 @@ std::set<StaleFlow> refused_udp(const Fragment& fragment) {
 }  // namespace
 
 std::string service_table_base(Family family, const NodeContext& node) {
-  return maps_text(family) + nat_text(family, node) + filter_text(family, node);
+  return maps_text(family) + choices_text(family, node.prepared_choices) + nat_text(family, node) +
+         filter_text(family, node);
+}
+
+size_t choices_needed(const ServiceView& service, const NodeContext& node) {
+  size_t most = 0;
+  for (const ServicePortView& port : service.ports) {
+    for (const Family family : {Family::kV4, Family::kV6})
+      most = std::max(most, select_endpoints(port, node, Among::kAll, family).size());
+  }
+  return most;
 }
 
 Fragment plan_service(const ServiceView& service, const NodeContext& node, Family family) {

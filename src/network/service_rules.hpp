@@ -16,12 +16,13 @@
 //     goto fw-<id>...      loadBalancerSourceRanges before any of these
 //   np-...  the same for node ports, keyed without the address
 //   input, forward, output (filter)
-//     no-endpoints, no-endpoints-np   reject with port unreachable
+//     no-endpoints, no-endpoints-np   reject: a reset for TCP, port unreachable for others
 //     service-ips                     a port that the Service does not have: rejected
 //   postrouting (nat): the mark, and pods that reach themselves (hairpin), are masqueraded
 //
-// The random index in the key of a map is what makes chains independent of Services: a chain exists for each
-// *number* of endpoints in use.
+// The random index in the key of a map is what makes chains independent of Services: one exists for each
+// *number* of endpoints. They are part of the base, up to NodeContext::prepared_choices: nft cannot add a
+// rule that looks into such a map to a table that is there already (1.0.6 fails to read back the map's type).
 #pragma once
 
 #include <functional>
@@ -39,7 +40,9 @@ enum class Family { kV4, kV6 };
 /// The packet mark that asks for masquerading: kube-proxy's bit.
 inline constexpr uint32_t kMasqueradeMark = 0x4000;
 /// Endpoints of one port beyond this are not used.
-inline constexpr size_t kMaxEndpoints = 1000;
+inline constexpr size_t kMaxEndpoints = 1024;
+/// For how many endpoints of one port there are chains at first.
+inline constexpr size_t kFirstChoices = 16;
 
 struct NodeContext {
   std::string node_name;
@@ -47,6 +50,7 @@ struct NodeContext {
   std::vector<net::Prefix> cluster_cidrs;  // all nodes'
   std::vector<net::Prefix> service_cidrs;
   std::vector<net::Prefix> node_port_addresses;  // empty: all
+  size_t prepared_choices = kFirstChoices;
   /// True for nodes whose endpoints must not be used.
   std::function<bool(const std::string& node)> is_dead = [](const std::string&) { return false; };
 };
@@ -54,8 +58,12 @@ struct NodeContext {
 /// The part of the table that does not depend on Services.
 std::string service_table_base(Family family, const NodeContext& node);
 
-/// What the Service contributes in that family; empty where it has nothing to serve there.
+/// What the Service contributes in that family; empty where it has nothing to serve there. Needs
+/// node.prepared_choices >= choices_needed().
 Fragment plan_service(const ServiceView& service, const NodeContext& node, Family family);
+
+/// The prepared_choices that the Service needs.
+size_t choices_needed(const ServiceView& service, const NodeContext& node);
 
 /// A UDP flow that connection tracking would keep sending where it no longer belongs.
 struct StaleFlow {

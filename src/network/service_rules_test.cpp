@@ -39,9 +39,6 @@ TEST(ServiceRules, AClusterIpLeadsToItsEndpointsByIndex) {
   EXPECT_EQ(fragment.elements.at("vip-all"), (Map{{"10.96.0.1 . tcp . 80 . 0", "10.244.0.2 . 8080"},
                                                   {"10.96.0.1 . tcp . 80 . 1", "10.244.1.2 . 8080"}}));
   EXPECT_FALSE(fragment.elements.contains("vip-local"));
-  EXPECT_EQ(fragment.chains.at("vip-all-2").front(),
-            "meta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport . numgen random "
-            "mod 2 map @vip-all");
   EXPECT_EQ(fragment.elements.at("hairpin"), (Map{{"10.244.0.2 . 10.244.0.2", ""}}));
 }
 
@@ -168,6 +165,19 @@ TEST(ServiceRules, UdpFlowsToAnEndpointThatWentAndToARefusedPortAreForgotten) {
   EXPECT_EQ(stale_udp_flows(two, one), (std::set<StaleFlow>{{"10.96.0.1", 80, "10.244.1.2"}}));
   EXPECT_EQ(stale_udp_flows(none, one), (std::set<StaleFlow>{{"10.96.0.1", 80, ""}}));
   EXPECT_TRUE(stale_udp_flows(one, two).empty());
+}
+
+TEST(ServiceRules, TheBaseHasAChainForEachNumberOfEndpoints) {
+  NodeContext node = node_a();
+  node.prepared_choices = 3;
+  const std::string base = service_table_base(Family::kV4, node);
+  EXPECT_NE(
+      base.find(
+          "chain vip-all-3 {\nmeta l4proto { tcp, udp, sctp } dnat ip to ip daddr . meta l4proto . th dport "
+          ". numgen random mod 3 map @vip-all\n}"),
+      std::string::npos);
+  EXPECT_EQ(base.find("chain vip-all-4"), std::string::npos);
+  EXPECT_EQ(choices_needed(web(), node), 2u);
 }
 
 TEST(ServiceRules, LocalEndpointsAreCountedForHealthChecks) {
