@@ -1,0 +1,34 @@
+// The objects by which a cluster lets nodes join and tells them its configuration, as `kubeadm init` makes
+// them: the ConfigMaps kubeadm-config and kubelet-config, and who may read them, ask for a certificate, and
+// get it approved.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/kubeadm_v1beta4.hpp"
+#include "base/result.hpp"
+#include "client/client.hpp"
+
+namespace cloudless::bootstrap {
+
+/// An object to be there, whole, as JSON.
+struct ClusterObject {
+  client::Resource resource;
+  std::string ns;
+  std::string name;
+  std::string json;
+};
+
+/// kubeadm:cluster-admins is admin of everything. Needed by admin.conf even where no node ever joins.
+std::vector<ClusterObject> admin_objects();
+/// What tokens and nodes may do.
+std::vector<ClusterObject> join_objects();
+/// `kubelet_configuration`: a KubeletConfiguration as JSON.
+std::vector<ClusterObject> configuration_objects(const api::kubeadm::v1beta4::ClusterConfiguration& cluster,
+                                                 const std::string& kubelet_configuration);
+
+/// Creates each, and replaces what is there where it differs. Stops at the first error.
+runtime::Task<Result<>> ensure_objects(const client::Client& client, std::vector<ClusterObject> objects);
+
+}  // namespace cloudless::bootstrap
