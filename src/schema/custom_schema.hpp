@@ -22,7 +22,7 @@ class CustomSchema {
                                                           std::string_view kind,
                                                           const boost::json::value& open_api,
                                                           const Schema& object_meta);
-  /// The List of the kind: items of `root()`, metadata as `list_meta`.
+  /// Lives as long as this object.
   virtual const Schema& root() const = 0;
   virtual ~CustomSchema() = default;
 };

@@ -37,9 +37,10 @@ boost::json::array conflict_causes(const std::vector<Conflict>& conflicts);
 
 enum class Force { kNo, kYes };
 
-/// Server-side apply of `config` (an object as the user wrote it, normalized without defaults) onto `live`,
-/// an object or null when there is none. The result has its managedFields; conflicts are left in `conflicts`
-/// and then the result is kConflict. Fields that the manager applied before and does not apply now are
+/// Server-side apply of `config` (the object exactly as the user wrote it, neither normalized nor defaulted)
+/// onto `live`, an object or null when there is none. The result is normalized and has its managedFields; the
+/// caller defaults and validates it. Conflicts are left in `conflicts` and make the result kConflict; a field
+/// that the schema lacks makes it kInvalid. Fields that the manager applied before and does not apply now are
 /// removed unless someone else owns them.
 Result<boost::json::value> apply(const boost::json::value& live, const boost::json::value& config,
                                  const Schema& schema, const FieldManager& manager, Force force, WallTime now,
