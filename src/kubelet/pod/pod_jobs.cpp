@@ -63,7 +63,8 @@ runtime::Task<void> PodWorker::create_sandbox(uint32_t attempt) {
   if (made && services_.options.cgroup_driver == CgroupDriver::kCgroupfs)
     made = services_.cgroups.make_pod(config.cgroup_parent, pod_cgroup_limits(*pod));
   if (made) {
-    if (const auto id = co_await services_.runtime.run_sandbox(config); !id) made = std::unexpected(id.error());
+    if (const auto id = co_await services_.runtime.run_sandbox(config); !id)
+      made = std::unexpected(id.error());
   }
   if (made) {
     sandbox_backoff_ = Duration(0);

@@ -90,7 +90,8 @@ runtime::Task<void> PodWorker::probe_loop(std::string name, std::string id, Prob
     }
     if (kind == ProbeKind::kStartup && verdicts_[id].started) co_return;
     const Duration period = seconds_or(probe.periodSeconds, 10);
-    if (!co_await runtime::sleep_for(wanted ? period : std::min<Duration>(period, kNotStartedPeriod))) co_return;
+    if (!co_await runtime::sleep_for(wanted ? period : std::min<Duration>(period, kNotStartedPeriod)))
+      co_return;
   }
 }
 
