@@ -95,7 +95,9 @@ Catalog::Catalog(std::vector<ResourceTypePtr> types) : types_(std::move(types)) 
   for (const ResourceTypePtr& type : types_) {
     by_id_.emplace(type->id, type);
     for (const Representation& representation : type->representations) {
-      const auto& [group, version, info, subresources] = representation;
+      if (!representation.served) continue;
+      const std::string& group = representation.group;
+      const std::string& version = representation.version;
       endpoints_.emplace(endpoint_key(group, version, type->id.resource), Endpoint{type, &representation});
       std::vector<std::string>& known = versions[group];
       if (std::ranges::find(known, version) == known.end()) known.push_back(version);

@@ -24,6 +24,7 @@ struct Representation {
   std::string version;
   const schema::ResourceInfo* info = nullptr;
   std::vector<const schema::ResourceInfo*> subresources;
+  bool served = true;  // false: only stored
 
   std::string api_version() const;
   bool has_verb(std::string_view verb) const;

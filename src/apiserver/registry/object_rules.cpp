@@ -128,20 +128,63 @@ ApiResult<> begin_object(const ResourceType& type, json::object& object, std::st
   return {};
 }
 
+namespace {
+
+// Members that `to` has from `from` alone, by path.
+void take_over(const json::object& from, json::object& to, std::string_view parent, std::string_view name) {
+  const json::object* source = object_at(from, {parent});
+  copy_member(source ? *source : json::object(), make_object(to, {parent}), name);
+}
+
+// In-place resize changes the resources of containers that are there.
+void take_over_resources(const json::object& from, json::object& to) {
+  for (const char* list : {"containers", "initContainers"}) {
+    json::value* targets = make_object(to, {"spec"}).if_contains(list);
+    if (!targets || !targets->is_array()) continue;
+    for (json::value& target : targets->get_array()) {
+      for (const json::value& source : array_at(from, {"spec", list})) {
+        if (!source.is_object() || source.at("name") != target.at("name")) continue;
+        for (const char* name : {"resources", "resizePolicy"}) {
+          copy_member(source.get_object(), target.get_object(), name);
+        }
+      }
+    }
+  }
+}
+
+// What a write to a subresource makes of the present object.
+json::object with_part(const ResourceType& type, std::string_view subresource, const json::object& present,
+                       json::object& object) {
+  json::object kept = present;
+  if (subresource == "status") {
+    copy_member(object, kept, "status");
+    // Labels, annotations and finalizers of built-in resources may change with the status.
+    if (!type.custom) kept["metadata"] = metadata(object);
+  } else if (subresource == "approval") {
+    take_over(object, kept, "status", "conditions");
+  } else if (subresource == "finalize") {
+    take_over(object, kept, "spec", "finalizers");
+  } else if (subresource == "ephemeralcontainers") {
+    take_over(object, kept, "spec", "ephemeralContainers");
+  } else if (subresource == "resize") {
+    take_over_resources(object, kept);
+  }
+  copy_member(metadata(object), metadata(kept), "managedFields");
+  return kept;
+}
+
+bool is_part(std::string_view subresource) {
+  return subresource == "status" || subresource == "approval" || subresource == "finalize" ||
+         subresource == "ephemeralcontainers" || subresource == "resize";
+}
+
+}  // namespace
+
 void carry_over(const ResourceType& type, std::string_view subresource, const json::object& present,
                 json::object& object) {
-  if (subresource == "status") {
-    json::object kept = present;
-    copy_member(object, kept, "status");
-    if (!type.custom) {
-      // Labels, annotations and finalizers may change with the status of built-in resources.
-      kept["metadata"] = metadata(object);
-    } else {
-      copy_member(metadata(object), metadata(kept), "managedFields");
-      copy_member(metadata(object), metadata(kept), "resourceVersion");
-    }
-    object = std::move(kept);
-  } else if (type.has_subresource("status")) {
+  if (is_part(subresource)) {
+    object = with_part(type, subresource, present, object);
+  } else if (type.has_subresource("status") && subresource != "binding") {
     copy_member(present, object, "status");
   }
   const json::object& old_meta = present.at("metadata").as_object();

@@ -45,9 +45,13 @@ ApiResult<> validate_create(const ResourceType& type, const json::object& object
 
 ApiResult<> validate_update(const ResourceType& type, std::string_view subresource,
                             const json::object& present, const json::object& object) {
+  // These change what an ordinary update may not.
+  if (subresource == "binding" || subresource == "resize" || subresource == "ephemeralcontainers") {
+    return validate_create(type, object);
+  }
   const json::value fresh(object);
   const json::value old(present);
-  const auto errors = subresource == "status"
+  const auto errors = subresource == "status" || subresource == "approval"
                           ? schema::validate_status_update(fresh, old, schema_of(type), scope_of(type))
                           : schema::validate_update(fresh, old, schema_of(type), scope_of(type));
   return report(type, object, errors);

@@ -85,6 +85,15 @@ void update_service(json::object& object, const json::object& old_object) {
   }
 }
 
+// Definitions wait for their instances to be deleted, and name what the API needs whole.
+void prepare_definition(json::object& object, const UserInfo&) {
+  json::value& finalizers = metadata(object)["finalizers"];
+  if (!finalizers.is_array()) finalizers.emplace_array();
+  const json::string_view cleanup = "customresourcecleanup.apiextensions.k8s.io";
+  const auto is_cleanup = [&](const json::value& value) { return value == cleanup; };
+  if (std::ranges::none_of(finalizers.get_array(), is_cleanup)) finalizers.get_array().emplace_back(cleanup);
+}
+
 constexpr Strategy kPlain{};
 
 const std::vector<Strategy>& strategies() {
@@ -141,7 +150,8 @@ const std::vector<Strategy>& strategies() {
       {.group = "apiextensions.k8s.io",
        .resource = "customresourcedefinitions",
        .generation = true,
-       .needs_version = true},
+       .needs_version = true,
+       .prepare_for_create = prepare_definition},
       {.group = "admissionregistration.k8s.io",
        .resource = "mutatingwebhookconfigurations",
        .generation = true},

@@ -1,0 +1,50 @@
+// Definitions: the controller of CustomResourceDefinitions. It watches them, accepts or refuses their names,
+// serves what is established, and empties what is being deleted (apiextensions-apiserver: naming,
+// establishing and finalizing controllers in one).
+#pragma once
+
+#include <boost/json/fwd.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apiserver/custom/custom_resource.hpp"
+#include "apiserver/registry/registry.hpp"
+#include "runtime/scope.hpp"
+
+namespace cloudless::apiserver {
+
+inline constexpr std::string_view kInstancesFinalizer = "customresourcecleanup.apiextensions.k8s.io";
+
+/// The status that `definition` gets, given all definitions: accepted names, conditions, stored versions.
+/// Pure.
+boost::json::object plan_status(const boost::json::object& definition, const std::vector<ObjectPtr>& all,
+                                WallTime now);
+bool has_condition(const boost::json::object& definition, std::string_view type);
+
+class Definitions {
+ public:
+  Definitions(Registry& registry, runtime::Executor& executor, Logger log);
+
+  /// Serves what is established already and follows changes from then on.
+  runtime::Task<Result<>> start();
+  runtime::Task<void> stop();
+
+ private:
+  runtime::Task<void> run();
+  runtime::Task<void> follow(WatchCache::Subscribed subscribed);
+  runtime::Task<void> sync_all();
+  runtime::Task<ApiResult<>> sync(const boost::json::object& definition, const std::vector<ObjectPtr>& all);
+  runtime::Task<ApiResult<>> serve(const boost::json::object& definition);
+  runtime::Task<ApiResult<>> empty(const boost::json::object& definition);
+  runtime::Task<ApiResult<>> write(boost::json::object definition, std::string_view subresource);
+
+  Registry& registry_;
+  const Logger log_;
+  runtime::TaskScope scope_;
+  std::map<std::string, int64_t> served_;  // generation by name
+  bool retry_ = false;
+};
+
+}  // namespace cloudless::apiserver

@@ -1,0 +1,182 @@
+// The stages that every request passes: who asks, may they, and what for; and how a failure is told.
+#include <algorithm>
+
+#include "apiserver/json_fields.hpp"
+#include "apiserver/server_state.hpp"
+#include "apiserver/verbs/verbs.hpp"
+#include "base/strings.hpp"
+
+namespace cloudless::apiserver {
+
+using runtime::Task;
+
+namespace {
+
+net::Headers common_headers(std::string content_type) {
+  return {{"content-type", std::move(content_type)}, {"cache-control", "no-cache, private"}};
+}
+
+// RFC 7234 section 5.5 as upstream writes it: code 299, no agent, quoted text.
+void add_warnings(net::Headers& headers, const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) headers.add("warning", "299 - " + quote(warning));
+}
+
+Task<void> send_failure(net::ResponseWriter& response, const MediaType& media, const ApiStatus& status,
+                        const std::vector<std::string>& warnings) {
+  if (response.started()) co_return;
+  Reply reply = render(media, status);
+  net::Headers headers = common_headers(std::move(reply.content_type));
+  add_warnings(headers, warnings);
+  if (status.retry_after_seconds > 0) headers.add("retry-after", std::to_string(status.retry_after_seconds));
+  if (status.code == 401) headers.add("www-authenticate", "Basic realm=\"kubernetes-master\"");
+  (void)co_await response.respond(reply.code, std::move(headers), std::move(reply.body));
+}
+
+// The refusal as upstream's authorization filter words it.
+ApiStatus refusal(const UserInfo& user, const RequestInfo& info, std::string_view reason) {
+  std::string text;
+  if (!info.is_resource_request) {
+    text = fmt::format("User {} cannot {} path {}", quote(user.name), info.verb, quote(info.path));
+    if (!reason.empty()) text += fmt::format(": {}", reason);
+    return forbidden({}, "", text);
+  }
+  const std::string resource =
+      info.subresource.empty() ? info.resource : info.resource + "/" + info.subresource;
+  text = fmt::format("User {} cannot {} resource {} in API group {}", quote(user.name), info.verb,
+                     quote(resource), quote(info.group));
+  text += info.namespace_.empty() ? " at the cluster scope"
+                                  : fmt::format(" in the namespace {}", quote(info.namespace_));
+  if (!reason.empty()) text += fmt::format(": {}", reason);
+  return forbidden({info.group, info.resource}, info.name, text);
+}
+
+ApiResult<MediaType> negotiate_for(const RequestInfo& info, const net::Headers& headers,
+                                   std::string_view query) {
+  const bool collection = info.verb == "list" || info.verb == "watch";
+  const bool readable = collection || info.verb == "get" || info.verb == "create" || info.verb == "update" ||
+                        info.verb == "patch" || info.verb == "delete";
+  return negotiate(headers, query, {.table = readable, .partial = readable});
+}
+
+}  // namespace
+
+Task<ApiResult<UserInfo>> ApiServer::State::authenticate(const net::Request& request) {
+  for (const std::shared_ptr<Authenticator>& authenticator : pipeline.authenticators) {
+    Result<std::optional<UserInfo>> user = co_await authenticator->authenticate(request);
+    if (!user) co_return std::unexpected(unauthorized());
+    if (*user) co_return std::move(**user);
+  }
+  if (!pipeline.authenticators.empty()) co_return std::unexpected(unauthorized());
+  co_return UserInfo{.name = std::string(kUserAnonymous), .groups = {std::string(kGroupUnauthenticated)}};
+}
+
+Task<ApiResult<>> ApiServer::State::authorize(const UserInfo& user, const RequestInfo& info) {
+  if (pipeline.authorizers.empty()) co_return ApiResult<>();
+  const Attributes attributes = make_attributes(user, info);
+  std::string reasons;
+  for (const std::shared_ptr<Authorizer>& authorizer : pipeline.authorizers) {
+    const Decision decision = co_await authorizer->authorize(attributes);
+    if (decision.allowed()) co_return ApiResult<>();
+    if (!decision.reason.empty()) reasons = decision.reason;
+    if (decision.kind == Decision::Kind::kDeny) break;
+  }
+  co_return std::unexpected(refusal(user, info, reasons));
+}
+
+Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& response) {
+  const Result<RequestInfo> info = parse_request_info(request.method, request.path(), request.query());
+  if (!info) {
+    co_await send_failure(response, {}, bad_request(info.error().message), {});
+    co_return;
+  }
+  ApiResult<UserInfo> user = co_await authenticate(request);
+  if (user && pipeline.impersonator)
+    user = co_await pipeline.impersonator->impersonate(request.headers, *user);
+  ApiResult<> done;
+  Call call{
+      .info = *info, .headers = request.headers, .method = request.method, .received = clock.wall_now()};
+  if (!user) {
+    done = std::unexpected(user.error());
+  } else {
+    call.user = std::move(*user);
+    done = co_await authorize(call.user, *info);
+  }
+  if (done && info->is_resource_request)
+    done = co_await serve_resource(call, std::move(request), response);
+  else if (done)
+    done = co_await serve_path(*info, std::move(request), response);
+  metrics
+      .counter("apiserver_request_total",
+               "Counter of apiserver requests broken out for each verb, group, resource "
+               "and HTTP response code.",
+               {"verb", "group", "resource", "code"})
+      .with({info->verb, info->group, info->resource, done ? "200" : std::to_string(done.error().code)})
+      .add();
+  if (!done) co_await send_failure(response, call.media, done.error(), call.warnings);
+}
+
+Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request request,
+                                                   net::ResponseWriter& response) {
+  call.raw_query = request.query();
+  call.query = CO_TRY(Query::parse(call.raw_query));
+  call.catalog = registry.catalog();
+  const auto endpoint = call.catalog->find(call.info.group, call.info.version, call.info.resource);
+  if (!endpoint) co_return std::unexpected(unknown_resource());
+  call.endpoint = *endpoint;
+  if (call.info.verb.empty()) co_return std::unexpected(method_not_allowed());
+  const bool named = !call.info.name.empty();
+  const bool collection_only = call.info.verb == "create" && call.info.subresource.empty();
+  const bool named_only = call.info.verb == "update" || call.info.verb == "patch";
+  if ((named && collection_only) || (!named && named_only)) co_return std::unexpected(method_not_allowed());
+  const schema::ResourceInfo* described = call.described();
+  if (!described) co_return std::unexpected(unknown_resource());
+  if (std::ranges::find(described->verbs, call.info.verb) == described->verbs.end()) {
+    co_return std::unexpected(method_not_supported(call.type().id, call.info.verb));
+  }
+  call.media = CO_TRY(negotiate_for(call.info, request.headers, call.raw_query));
+  if (request.body) {
+    Result<std::string> body = co_await net::read_all(*request.body, kMaxBodyBytes);
+    if (!body && body.error().code == Code::kResourceExhausted) {
+      co_return std::unexpected(request_entity_too_large(fmt::format("limit is {}", kMaxBodyBytes)));
+    }
+    if (!body) co_return std::unexpected(bad_request(body.error().message));
+    call.body = std::move(*body);
+  }
+  if (call.info.verb == "watch") co_return co_await watch_objects(registry, call, response);
+  const Answer answer = CO_TRY(co_await run_verb(call));
+  Reply reply = CO_TRY(render(call, answer));
+  net::Headers headers = common_headers(std::move(reply.content_type));
+  add_warnings(headers, call.warnings);
+  (void)co_await response.respond(reply.code, std::move(headers), std::move(reply.body));
+  co_return ApiResult<>();
+}
+
+Task<ApiResult<Answer>> ApiServer::State::run_verb(Call& call) {
+  const std::string& verb = call.info.verb;
+  if (!call.type().stored) co_return co_await create_virtual(call);
+  if (!call.info.subresource.empty()) co_return co_await run_subresource(call);
+  if (verb == "get") co_return co_await get_object(registry, call);
+  if (verb == "list") co_return co_await list_collection(registry, call);
+  if (verb == "create") co_return co_await create_object(registry, call);
+  if (verb == "update") co_return co_await update_object(registry, call);
+  if (verb == "patch") co_return co_await patch_object(registry, call);
+  if (verb == "delete") co_return co_await delete_object(registry, call);
+  if (verb == "deletecollection") co_return co_await delete_collection(registry, call);
+  co_return std::unexpected(method_not_supported(call.type().id, verb));
+}
+
+Task<ApiResult<Answer>> ApiServer::State::create_virtual(Call& call) {
+  std::string key = call.info.group + "/" + call.info.resource;
+  if (!call.info.subresource.empty()) key += "/" + call.info.subresource;
+  const auto found = pipeline.virtual_resources.find(key);
+  if (found == pipeline.virtual_resources.end()) co_return std::unexpected(unknown_resource());
+  const WriteOptions options = CO_TRY(parse_write_options(call.query, call.user_agent(), "CreateOptions"));
+  const schema::ResourceInfo& info = *call.described();
+  const schema::Schema* schema = info.request_schema ? info.request_schema : info.schema;
+  json::object object = CO_TRY(decode_object(call, *schema, options.field_validation));
+  const CreateContext context{call.user, call.info.namespace_, call.info.name, options.dry_run};
+  const json::object answer = CO_TRY(co_await found->second->create(context, std::move(object)));
+  co_return answer_kind(answer, schema, 201);
+}
+
+}  // namespace cloudless::apiserver
