@@ -1,6 +1,7 @@
 #include "net/client.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -68,6 +69,8 @@ struct Pool {
   std::optional<bool> speaks_http2;  // known after the first connection
   bool dialing = false;
   std::vector<runtime::Completion<bool>> waiting;  // for the connection that is being made
+  std::atomic<size_t> running{0};                  // tasks of HTTP/2 connections
+  runtime::Signal ended;                           // one of them has
 
   void clear() {
     closed = true;
@@ -106,6 +109,13 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
     std::shared_ptr<Pool>& pool = pools[&loop];
     if (!pool) pool = std::make_shared<Pool>();
     return pool;
+  }
+
+  std::vector<std::shared_ptr<Pool>> all_pools() {
+    const std::lock_guard lock(mutex);
+    std::vector<std::shared_ptr<Pool>> all;
+    for (const auto& [loop, pool] : pools) all.push_back(pool);
+    return all;
   }
 
   void on_every_loop(void (Pool::*act)()) {
@@ -152,6 +162,7 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   }
 
   Task<Result<Response>> send_upgrade(std::shared_ptr<Pool> pool, Request request) {
+    if (pool->open >= options.connections) co_return too_many(*pool);
     auto stream = CO_TRY(co_await dial({"http/1.1"}));
     stream->set_write_stall_limit(options.write_stall_timeout);
     co_return co_await send_http1(counted_link(pool, std::move(stream)), std::move(request),
@@ -185,6 +196,10 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
     }
   }
 
+  std::unexpected<Error> too_many(const Pool& pool) const {
+    return fail(Code::kResourceExhausted, "{} connections to {} are in use", pool.open, options.base_url);
+  }
+
   /// A new connection: an HTTP/1.1 link, or null after putting an HTTP/2 connection into the pool.
   Task<Result<std::shared_ptr<http1::Link>>> connect(std::shared_ptr<Pool> pool, EventLoop& loop) {
     if (pool->open >= options.connections) {
@@ -196,16 +211,23 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
     pool->dialing = false;
     for (auto& waiter : std::exchange(pool->waiting, {})) waiter.complete(true);
     if (!stream) co_return std::unexpected(stream.error());
+    if (pool->closed) co_return fail(Code::kUnavailable, "the client was stopped");
     (*stream)->set_write_stall_limit(options.write_stall_timeout);
     pool->speaks_http2 = (*stream)->alpn() == "h2";
     if (!*pool->speaks_http2) co_return counted_link(pool, std::move(*stream));
     auto connection = std::make_shared<Http2Client>(std::move(*stream), options, "https", log);
-    Background::start(loop, run(connection), log).detach();
+    pool->running.fetch_add(1);
+    Background::start(loop, run(pool, connection), log).detach();
     pool->http2.push_back(std::move(connection));
     co_return nullptr;
   }
 
-  static Task<void> run(std::shared_ptr<Http2Client> connection) { co_await connection->run({}); }
+  static Task<void> run(std::shared_ptr<Pool> pool, std::shared_ptr<Http2Client> connection) {
+    co_await connection->run({});
+    connection.reset();
+    pool->running.fetch_sub(1);
+    pool->ended.notify();
+  }
 
   Task<Result<Response>> send_on_link(EventLoop& loop, std::shared_ptr<Pool> pool,
                                       std::shared_ptr<http1::Link> link, Request request) {
@@ -263,6 +285,16 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(HttpClientOptions options, 
 }
 
 HttpClient::~HttpClient() { state_->on_every_loop(&Pool::clear); }
+
+Task<void> HttpClient::stop() {
+  const std::shared_ptr<State> state = state_;
+  const runtime::TaskContext context = co_await runtime::current_context();
+  state->on_every_loop(&Pool::clear);
+  for (const std::shared_ptr<Pool>& pool : state->all_pools()) {
+    while (pool->running > 0)
+      static_cast<void>(co_await runtime::run_in({context.executor, nullptr}, pool->ended.wait()));
+  }
+}
 
 void HttpClient::close_idle() { state_->on_every_loop(&Pool::clear_idle); }
 

@@ -42,12 +42,14 @@ class HttpClient final : public Transport {
  public:
   /// `resolver` outlives the client. kInvalid for a base_url that is none.
   static Result<std::unique_ptr<HttpClient>> make(HttpClientOptions options, Resolver& resolver, Logger log);
-  /// Aborts all connections. The loops must still be alive.
+  /// Aborts all connections, which unwind on their loops; stop() first to know that they have.
   ~HttpClient() override;
 
   /// On the running task's EventLoop. kUnavailable where the server cannot be reached or goes away;
   /// kDeadlineExceeded past a timeout.
   runtime::Task<Result<Response>> send(Request request) override;
+  /// Aborts all connections and returns when none is left. What is sent afterwards fails.
+  runtime::Task<void> stop();
   /// Closes idle connections, so that the next request makes a new one (with new credentials, say). Any
   /// thread.
   void close_idle();

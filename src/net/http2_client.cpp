@@ -91,7 +91,8 @@ Task<Result<Response>> Http2Client::send(Request request) {
   const std::shared_ptr<http2::Stream> stream = CO_TRY(submit(request));
   Abandon abandon(*this, *stream);
   if (request.body) {
-    Background::start(*context.executor, send_body(self, stream, std::move(request.body)), log()).detach();
+    stream->sender =
+        Background::start(*context.executor, send_body(self, stream, std::move(request.body)), log());
   }
   while (!stream->head_complete && !stream->closed) CO_TRY(co_await stream->incoming_changed.wait());
   if (!stream->head_complete) {

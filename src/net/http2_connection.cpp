@@ -151,6 +151,7 @@ struct Callbacks {
     connection.streams_.erase(id);
     stream->closed = true;
     stream->error_code = error_code;
+    stream->sender.cancel();
     // Bytes that nobody has read are still readable, but they hold up the other streams no more.
     size_t unread = 0;
     for (const SharedBytes& piece : stream->incoming) unread += piece->size();
@@ -323,6 +324,7 @@ void Connection::close_streams() {
   for (auto& [id, stream] : std::exchange(streams_, {})) {
     stream->closed = true;
     stream->error_code = NGHTTP2_CONNECT_ERROR;
+    stream->sender.cancel();
     stream->incoming_changed.notify();
     stream->outgoing_changed.notify();
     on_closed(*stream);

@@ -52,6 +52,7 @@ struct Stream {
   bool end_sent = false;
   runtime::Signal outgoing_changed;
 
+  Background sender;  // of a request's body; ends with the stream
   bool closed = false;
   uint32_t error_code = 0;
 };

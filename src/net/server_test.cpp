@@ -75,6 +75,7 @@ class ServerTest : public testing::Test {
   }
 
   void TearDown() override {
+    for (const auto& client : clients_) runtime::run_blocking(client_loop_.loop(), client->stop());
     if (server_) runtime::run_blocking(client_loop_.loop(), server_->stop(Duration()));
     if (!directory_.empty()) std::filesystem::remove_all(directory_);
   }
@@ -132,13 +133,14 @@ class ServerTest : public testing::Test {
     return options;
   }
 
-  std::unique_ptr<HttpClient> client_trusting(const test::Issued& ca) {
+  HttpClient& client_trusting(const test::Issued& ca) {
     TlsClientOptions tls;
     tls.ca = PemSource::inline_text(ca.certificate);
     HttpClientOptions options;
     options.base_url = "https://" + server_->address().to_string();
     options.tls = *TlsClientConfig::make(tls);
-    return *HttpClient::make(options, resolver_, Logger());
+    clients_.push_back(*HttpClient::make(options, resolver_, Logger()));
+    return *clients_.back();
   }
 
   runtime::WorkerPool workers_{"net-test", 1, 16};
@@ -148,6 +150,7 @@ class ServerTest : public testing::Test {
   runtime::LoopThread client_loop_{"client"};
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::unique_ptr<Server> server_;
+  std::vector<std::unique_ptr<HttpClient>> clients_;
   std::string directory_;
 };
 
@@ -239,25 +242,24 @@ TEST_F(ServerTest, ARenewedCertificateIsServedWithoutARestart) {
   auto config = *TlsServerConfig::make(tls_files(old_ca));
   start({}, config);
   {
-    const auto client = client_trusting(old_ca);
-    EXPECT_TRUE(run(get(*client, "/before")));
-    const auto stranger = client_trusting(new_ca);
-    const auto refused = run(get(*stranger, "/before"));
+    HttpClient& client = client_trusting(old_ca);
+    EXPECT_TRUE(run(get(client, "/before")));
+    HttpClient& stranger = client_trusting(new_ca);
+    const auto refused = run(get(stranger, "/before"));
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("failed to verify certificate"), std::string::npos);
 
     tls_files(new_ca);
     config->reload_if_changed(SteadyTime(SystemClock().steady_now() + 2 * kTlsReloadInterval));
-    const auto renewed = run(get(*stranger, "/after"));
+    const auto renewed = run(get(stranger, "/after"));
     EXPECT_TRUE(renewed) << renewed.error().message;
-    EXPECT_TRUE(run(get(*client, "/after"))) << "a connection that is open stays";
+    EXPECT_TRUE(run(get(client, "/after"))) << "a connection that is open stays";
 
     // Half of a renewal is no certificate: what was there stays in use.
     file("tls.crt", "rubbish");
     config->reload_if_changed(SteadyTime(SystemClock().steady_now() + 5 * kTlsReloadInterval));
-    EXPECT_TRUE(run(get(*client_trusting(new_ca), "/still")));
+    EXPECT_TRUE(run(get(client_trusting(new_ca), "/still")));
   }
-  runtime::run_blocking(client_loop_.loop(), []() -> Task<void> { co_return; }());
 }
 
 Task<Result<std::string>> give_up_often(HttpClient& client, int times) {
@@ -281,12 +283,11 @@ TEST_F(ServerTest, RapidResetsEndTheConnection) {
   limits.resets_per_window = 10;
   start(limits, *TlsServerConfig::make(tls_files(ca)));
   {
-    const auto client = client_trusting(ca);
-    const auto end = run(give_up_often(*client, 30));
+    HttpClient& client = client_trusting(ca);
+    const auto end = run(give_up_often(client, 30));
     ASSERT_TRUE(end) << end.error().message;
     EXPECT_NE(*end, "open");
   }
-  runtime::run_blocking(client_loop_.loop(), []() -> Task<void> { co_return; }());
 }
 
 Task<Result<bool>> begun(std::shared_ptr<Shared> shared) { co_return co_await shared->slow_begun.wait(); }
@@ -295,12 +296,12 @@ TEST_F(ServerTest, StoppingLetsARequestAtHandEnd) {
   const test::Issued ca = test::make_ca("ca");
   start({}, *TlsServerConfig::make(tls_files(ca)));
   {
-    const auto client = client_trusting(ca);
+    HttpClient& client = client_trusting(ca);
     runtime::TaskScope scope(client_loop_.loop(), Logger());
     runtime::Completion<Result<std::string>> answer;
     scope.spawn([](HttpClient& sender, runtime::Completion<Result<std::string>> done) -> Task<void> {
       done.complete(co_await get(sender, "/slow"));
-    }(*client, answer));
+    }(client, answer));
     ASSERT_TRUE(run(begun(shared_)));
     // The drain has begun before the handler may go on.
     runtime::LoopThread stopper("stopper");
@@ -313,7 +314,6 @@ TEST_F(ServerTest, StoppingLetsARequestAtHandEnd) {
     runtime::run_blocking(client_loop_.loop(), stopping.join());
     runtime::run_blocking(second_loop_.loop(), scope.join());
   }
-  runtime::run_blocking(client_loop_.loop(), []() -> Task<void> { co_return; }());
   EXPECT_EQ(server_->connection_count(), 0u);
   server_.reset();
 }

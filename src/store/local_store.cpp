@@ -170,14 +170,6 @@ runtime::Task<Result<Evaluator::Response>> LocalStore::write(Evaluator::Request 
   co_return CO_TRY(co_await done.wait());
 }
 
-template <class T>
-runtime::Task<Result<T>> LocalStore::on_writer(std::move_only_function<Result<T>()> function) {
-  const runtime::Completion<Result<T>> done;
-  CO_TRY(
-      enqueue(Control([done, function = std::move(function)]() mutable { done.complete(function()); }), 0));
-  co_return CO_TRY(co_await done.wait());
-}
-
 runtime::Task<Result<>> LocalStore::refresh() {
   const runtime::Completion<Result<>> done;
   {

@@ -191,4 +191,12 @@ class LocalStore final : public Store, private History {
   std::thread sweeper_;
 };
 
+template <class T>
+runtime::Task<Result<T>> LocalStore::on_writer(std::move_only_function<Result<T>()> function) {
+  const runtime::Completion<Result<T>> done;
+  CO_TRY(
+      enqueue(Control([done, function = std::move(function)]() mutable { done.complete(function()); }), 0));
+  co_return CO_TRY(co_await done.wait());
+}
+
 }  // namespace cloudless::store

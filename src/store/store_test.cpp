@@ -2,7 +2,7 @@
 #include "store/store.hpp"
 
 #include "store/errors.hpp"
-#include "store/testing.hpp"
+#include "store/testing_logs.hpp"
 
 namespace cloudless::store::testing {
 namespace {
@@ -11,13 +11,13 @@ using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class StoreContract : public ::testing::Test {
+class StoreContract : public ::testing::TestWithParam<Backend> {
  protected:
   StoreContract() { open({}); }
 
   void open(Options options) {
     Result<std::unique_ptr<LocalStore>> opened =
-        LocalStore::open(std::make_unique<MemoryLog>(), std::move(options), clock_, random_, Logger());
+        LocalStore::open(logs_.open(), std::move(options), clock_, random_, Logger());
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
   }
@@ -41,13 +41,19 @@ class StoreContract : public ::testing::Test {
     return std::move(*watcher);
   }
 
+  void reopen() {
+    store_.reset();
+    open({});
+  }
+
+  Logs logs_{GetParam()};
   SystemClock clock_;
-  SeededRandom random_{1};
+  SystemRandom random_;
   Runner run_;
   std::unique_ptr<LocalStore> store_;
 };
 
-TEST_F(StoreContract, TheFirstWriteMakesRevisionTwo) {
+TEST_P(StoreContract, TheFirstWriteMakesRevisionTwo) {
   EXPECT_EQ(must_put("/a", "1"), 2);
   EXPECT_EQ(must_put("/a", "2"), 3);
   const RangeResponse response = must_range(get("/a"));
@@ -59,7 +65,7 @@ TEST_F(StoreContract, TheFirstWriteMakesRevisionTwo) {
   EXPECT_EQ(view(response.kvs[0].value), "2");
 }
 
-TEST_F(StoreContract, AKeyDeletedAndPutAgainStartsAtVersionOne) {
+TEST_P(StoreContract, AKeyDeletedAndPutAgainStartsAtVersionOne) {
   must_put("/a", "1");
   must_put("/a", "2");
   const Result<DeleteRangeResponse> deleted = run_(store_->delete_range({.key = "/a", .prev_kv = true}));
@@ -72,7 +78,7 @@ TEST_F(StoreContract, AKeyDeletedAndPutAgainStartsAtVersionOne) {
   EXPECT_EQ(response.kvs.at(0).create_revision, 5);
 }
 
-TEST_F(StoreContract, DeletingNothingMakesNoRevision) {
+TEST_P(StoreContract, DeletingNothingMakesNoRevision) {
   must_put("/a", "1");
   const Result<DeleteRangeResponse> deleted = run_(store_->delete_range(del("/b")));
   ASSERT_TRUE(deleted);
@@ -80,7 +86,7 @@ TEST_F(StoreContract, DeletingNothingMakesNoRevision) {
   EXPECT_EQ(deleted->revision, 2);
 }
 
-TEST_F(StoreContract, ThePastStaysReadable) {
+TEST_P(StoreContract, ThePastStaysReadable) {
   must_put("/a", "1");
   must_put("/a", "2");
   ASSERT_TRUE(run_(store_->delete_range(del("/a"))));
@@ -89,7 +95,7 @@ TEST_F(StoreContract, ThePastStaysReadable) {
   EXPECT_EQ(value("/a", 4), "(none)");
 }
 
-TEST_F(StoreContract, ALimitedRangeCountsEverything) {
+TEST_P(StoreContract, ALimitedRangeCountsEverything) {
   for (const char* key : {"/p/c", "/p/a", "/q", "/p/b"}) must_put(key, "x");
   RangeRequest request = list("/p/");
   request.limit = 2;
@@ -99,7 +105,7 @@ TEST_F(StoreContract, ALimitedRangeCountsEverything) {
   EXPECT_EQ(response.count, 3);
 }
 
-TEST_F(StoreContract, RangesSortFilterAndCount) {
+TEST_P(StoreContract, RangesSortFilterAndCount) {
   must_put("/k/a", "3");
   must_put("/k/b", "1");
   must_put("/k/c", "2");
@@ -127,12 +133,12 @@ TEST_F(StoreContract, RangesSortFilterAndCount) {
   EXPECT_EQ(must_range(names).kvs.at(0).value, nullptr);
 }
 
-TEST_F(StoreContract, AllKeysFromAKeyOnAreARange) {
+TEST_P(StoreContract, AllKeysFromAKeyOnAreARange) {
   for (const char* key : {"/a", "/b", "/c"}) must_put(key, "x");
   EXPECT_THAT(keys_of(must_range({.key = "/b", .range_end = std::string(1, '\0')})), ElementsAre("/b", "/c"));
 }
 
-TEST_F(StoreContract, BadRequestsHaveEtcdsErrors) {
+TEST_P(StoreContract, BadRequestsHaveEtcdsErrors) {
   must_put("/a", "1");
   const auto error_of = [](const auto& result) { return result ? Error() : result.error(); };
   EXPECT_EQ(error_of(run_(store_->put(put("", "x")))), errors::empty_key());
@@ -154,7 +160,7 @@ TEST_F(StoreContract, BadRequestsHaveEtcdsErrors) {
   EXPECT_EQ(error_of(run_(store_->txn(many))), errors::too_many_ops());
 }
 
-TEST_F(StoreContract, ATransactionTakesOneBranchInOneRevision) {
+TEST_P(StoreContract, ATransactionTakesOneBranchInOneRevision) {
   must_put("/a", "1");
   TxnRequest request{.compare = {mod_is("/a", 2)},
                      .success = {put("/a", "2"), put("/b", "2"), get("/b")},
@@ -171,7 +177,7 @@ TEST_F(StoreContract, ATransactionTakesOneBranchInOneRevision) {
   EXPECT_EQ(view(std::get<RangeResponse>(second->responses.at(0)).kvs.at(0).value), "2");
 }
 
-TEST_F(StoreContract, AFailingOperationUndoesItsTransaction) {
+TEST_P(StoreContract, AFailingOperationUndoesItsTransaction) {
   must_put("/a", "1");
   TxnRequest request{.success = {put("/a", "2"), put("/b", "2", 99)}};
   EXPECT_EQ(run_(store_->txn(request)).error(), errors::lease_not_found());
@@ -179,7 +185,7 @@ TEST_F(StoreContract, AFailingOperationUndoesItsTransaction) {
   EXPECT_EQ(must_put("/c", "1"), 3);
 }
 
-TEST_F(StoreContract, ComparesCoverRangesAndMissingKeys) {
+TEST_P(StoreContract, ComparesCoverRangesAndMissingKeys) {
   must_put("/r/a", "1");
   must_put("/r/b", "1");
   const auto succeeds = [&](Compare compare) {
@@ -195,7 +201,7 @@ TEST_F(StoreContract, ComparesCoverRangesAndMissingKeys) {
       {.result = CompareResult::kGreater, .target = CompareTarget::kVersion, .key = "/r/b", .number = 1}));
 }
 
-TEST_F(StoreContract, NestedTransactionsDecideBeforeAnythingChanges) {
+TEST_P(StoreContract, NestedTransactionsDecideBeforeAnythingChanges) {
   must_put("/a", "1");
   auto nested = std::make_shared<const TxnRequest>(
       TxnRequest{.compare = {mod_is("/b", 0)}, .success = {put("/c", "was missing")}});
@@ -206,7 +212,7 @@ TEST_F(StoreContract, NestedTransactionsDecideBeforeAnythingChanges) {
   EXPECT_EQ(value("/c"), "was missing");
 }
 
-TEST_F(StoreContract, CompactionForgetsThePastAndKeepsThePresent) {
+TEST_P(StoreContract, CompactionForgetsThePastAndKeepsThePresent) {
   for (int i = 0; i < 20; ++i)
     must_put("/a", fmt::format("{{\"kind\":\"Pod\",\"padding\":\"{:080}\",\"n\":{}}}", 0, i));
   must_put("/b", "1");
@@ -221,7 +227,7 @@ TEST_F(StoreContract, CompactionForgetsThePastAndKeepsThePresent) {
   EXPECT_EQ(run_(store_->status())->keys, 1);
 }
 
-TEST_F(StoreContract, AWatchDeliversThePastAndThenThePresent) {
+TEST_P(StoreContract, AWatchDeliversThePastAndThenThePresent) {
   must_put("/w/a", "1");
   must_put("/other", "1");
   must_put("/w/a", "2");
@@ -232,7 +238,7 @@ TEST_F(StoreContract, AWatchDeliversThePastAndThenThePresent) {
   EXPECT_THAT(next_events(run_, *watcher, 2), ElementsAre("put /w/b=3@5", "delete /w/a@6"));
 }
 
-TEST_F(StoreContract, AWatchFiltersAndShowsWhatWasBefore) {
+TEST_P(StoreContract, AWatchFiltersAndShowsWhatWasBefore) {
   must_put("/a", "1");
   auto watcher = must_watch({.key = "/a", .prev_kv = true, .no_put = true});
   must_put("/a", "2");
@@ -244,7 +250,7 @@ TEST_F(StoreContract, AWatchFiltersAndShowsWhatWasBefore) {
   EXPECT_EQ(view(batch->events[0]->prev_kv->value), "2");
 }
 
-TEST_F(StoreContract, AWatchFromACompactedRevisionSaysSo) {
+TEST_P(StoreContract, AWatchFromACompactedRevisionSaysSo) {
   for (int i = 0; i < 5; ++i) must_put("/a", "x");
   ASSERT_TRUE(run_(store_->compact(5, true)));
   auto watcher = must_watch({.key = "/a", .start_revision = 3});
@@ -252,7 +258,7 @@ TEST_F(StoreContract, AWatchFromACompactedRevisionSaysSo) {
   EXPECT_EQ(watcher->compact_revision(), 5);
 }
 
-TEST_F(StoreContract, AWatchReportsProgressWhenAsked) {
+TEST_P(StoreContract, AWatchReportsProgressWhenAsked) {
   auto watcher = must_watch({.key = "/a"});
   must_put("/b", "1");
   watcher->request_progress();
@@ -262,13 +268,13 @@ TEST_F(StoreContract, AWatchReportsProgressWhenAsked) {
   EXPECT_EQ(batch->revision, 2);
 }
 
-TEST_F(StoreContract, ACancelledWatchEnds) {
+TEST_P(StoreContract, ACancelledWatchEnds) {
   auto watcher = must_watch({.key = "/a"});
   watcher->cancel();
   EXPECT_EQ(run_(watcher->next()).error().code, Code::kCancelled);
 }
 
-TEST_F(StoreContract, ASlowWatcherMissesNothingAndDuplicatesNothing) {
+TEST_P(StoreContract, ASlowWatcherMissesNothingAndDuplicatesNothing) {
   auto watcher = must_watch({.key = "/s", .range_end = "/t"});
   constexpr int kEvents = static_cast<int>(kWatchQueueEvents) + 500;
   for (int i = 0; i < kEvents; i += 100) {
@@ -283,7 +289,7 @@ TEST_F(StoreContract, ASlowWatcherMissesNothingAndDuplicatesNothing) {
     ASSERT_THAT(events[i], ::testing::StartsWith(fmt::format("put /s{:05}=", i)));
 }
 
-TEST_F(StoreContract, ALeaseTakesItsKeysWithIt) {
+TEST_P(StoreContract, ALeaseTakesItsKeysWithIt) {
   const Result<Lease> lease = run_(store_->grant_lease(0, seconds(100)));
   ASSERT_TRUE(lease);
   must_put("/l/a", "1", lease->id);
@@ -299,14 +305,14 @@ TEST_F(StoreContract, ALeaseTakesItsKeysWithIt) {
   EXPECT_EQ(run_(store_->lease_time_to_live(lease->id, false))->ttl, seconds(-1));
 }
 
-TEST_F(StoreContract, LeaseIdsAreUnique) {
+TEST_P(StoreContract, LeaseIdsAreUnique) {
   ASSERT_TRUE(run_(store_->grant_lease(5, seconds(100))));
   EXPECT_EQ(run_(store_->grant_lease(5, seconds(100))).error(), errors::lease_exists());
   EXPECT_EQ(run_(store_->grant_lease(6, seconds(1)))->ttl, kShortestLease);
   EXPECT_THAT(*run_(store_->leases()), ElementsAre(5, 6));
 }
 
-TEST_F(StoreContract, HashesTellStatesApart) {
+TEST_P(StoreContract, HashesTellStatesApart) {
   must_put("/a", "1");
   const uint32_t before = run_(store_->hash_kv(0))->hash;
   must_put("/a", "2");
@@ -314,7 +320,7 @@ TEST_F(StoreContract, HashesTellStatesApart) {
   EXPECT_EQ(run_(store_->hash_kv(2))->hash, before);
 }
 
-TEST_F(StoreContract, RestoreKeepsRevisionsAndVersions) {
+TEST_P(StoreContract, RestoreKeepsRevisionsAndVersions) {
   std::vector<KeyValue> kvs = {{"/a", share("1"), 3, 7, 4, 0}, {"/b", share("2"), 7, 7, 1, 55}};
   ASSERT_TRUE(run_(store_->restore(9, kvs, {{.id = 55, .granted_ttl = seconds(60), .ttl = seconds(30)}})));
   const RangeResponse response = must_range(list("/"));
@@ -327,6 +333,29 @@ TEST_F(StoreContract, RestoreKeepsRevisionsAndVersions) {
   EXPECT_EQ(run_(store_->range(get("/a", 8))).error(), errors::compacted());
   EXPECT_EQ(run_(store_->restore(9, kvs, {})).error().code, Code::kConflict);
 }
+
+TEST_P(StoreContract, EverythingIsThereAfterAReopening) {
+  if (!logs_.keeps_data()) return;  // memory forgets
+  const Result<Lease> lease = run_(store_->grant_lease(0, seconds(100)));
+  ASSERT_TRUE(lease);
+  for (int i = 0; i < 50; ++i)
+    must_put("/a", fmt::format("{{\"kind\":\"Pod\",\"padding\":\"{:080}\",\"n\":{}}}", 0, i));
+  must_put("/b", "1", lease->id);
+  must_put("/c", "1");
+  ASSERT_TRUE(run_(store_->delete_range(del("/c"))));
+  ASSERT_TRUE(run_(store_->compact(20, true)));
+  const uint32_t before = run_(store_->hash_kv(0))->hash;
+  reopen();
+  EXPECT_EQ(run_(store_->hash_kv(0))->hash, before);
+  EXPECT_EQ(run_(store_->range(get("/a", 19))).error(), errors::compacted());
+  EXPECT_THAT(value("/a", 21), ::testing::EndsWith("\"n\":19}"));
+  const Lease kept = run_(store_->lease_time_to_live(lease->id, true)).value();
+  EXPECT_THAT(kept.keys, ElementsAre("/b"));
+  EXPECT_GT(kept.ttl, seconds(60));
+  EXPECT_LE(kept.ttl, seconds(100));
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, StoreContract, kAllBackends, backend_name);
 
 }  // namespace
 }  // namespace cloudless::store::testing

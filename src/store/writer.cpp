@@ -14,7 +14,7 @@ constexpr size_t kBatchBytes = 4 << 20;
 // How often a batch is evaluated again because other writers of a shared log were faster.
 constexpr int kAppendAttempts = 100;
 // A relaxed write becomes durable after this at the latest.
-constexpr std::chrono::seconds kRelaxedSyncDelay{10};
+constexpr std::chrono::seconds kRelaxedSyncDelay{5};
 // How often the size is held against the quota.
 constexpr std::chrono::seconds kQuotaInterval{2};
 // Duties that fail (the disk is full, the database away) are tried again after this.

@@ -3,12 +3,14 @@
 #include <grpcpp/grpcpp.h>
 
 #include <mutex>
+#include <span>
 
 #include "cri/containerd_events.grpc.pb.h"
 #include "cri/cri.grpc.pb.h"
 #include "kubelet/cri/convert.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/completion.hpp"
+#include "runtime/timer.hpp"
 
 namespace cloudless::kubelet::cri {
 
@@ -21,6 +23,10 @@ namespace {
 constexpr Duration kCallLimit = std::chrono::minutes(2);
 constexpr Duration kSandboxLimit = std::chrono::minutes(4);
 constexpr Duration kPullLimit = std::chrono::minutes(30);
+// containerd tells of a task's end before its CRI plugin has taken it in: what is read at once may still be
+// the state before. So each event counts again a little later.
+constexpr Duration kContainerdEchoes[] = {std::chrono::milliseconds(20), std::chrono::milliseconds(100),
+                                          std::chrono::milliseconds(1000)};
 constexpr int kMaxMessageBytes = 16 << 20;  // upstream's bound of an answer
 constexpr int kMinReconnectMs = 50;
 constexpr int kMaxReconnectMs = 2000;
@@ -156,20 +162,25 @@ class Listener final : public grpc::ClientReadReactor<Message> {
 template <class Request, class Message, class Async>
 Reply<> listen(Async* async,
                void (Async::*start)(grpc::ClientContext*, const Request*, grpc::ClientReadReactor<Message>*),
-               Request request, std::function<void()> changed) {
+               Request request, std::function<void()> changed, std::span<const Duration> echoes) {
   auto* listener = new Listener<Request, Message>();  // deletes itself in OnDone
   listener->request() = std::move(request);
   const auto shared = listener->shared();
   listener->begin(async, start);
+  size_t echo = echoes.size();  // the next one due after the last event
   for (;;) {
-    const Result<> woken = co_await shared->signal.wait();
+    const Result<> woken =
+        echo < echoes.size() ? co_await runtime::with_timeout(echoes[echo], "an echo", shared->signal.wait())
+                             : co_await shared->signal.wait();
+    const bool is_echo = !woken && woken.error().code == Code::kDeadlineExceeded;
     {
       const std::lock_guard lock(shared->mutex);
       if (shared->ended) co_return std::unexpected(error_of(*shared->ended));
       // Under the mutex the listener cannot go away: OnDone sets `ended` first.
-      if (!woken) listener->context().TryCancel();
+      if (!woken && !is_echo) listener->context().TryCancel();
     }
-    if (!woken) co_return woken;
+    if (!woken && !is_echo) co_return woken;
+    echo = is_echo ? echo + 1 : 0;
     changed();
   }
 }
@@ -384,13 +395,13 @@ Reply<std::vector<ContainerStats>> CriClient::list_stats() {
 
 Reply<> CriClient::watch(std::function<void()> changed) {
   const Result<> ended = co_await listen<pb::GetEventsRequest, pb::ContainerEventResponse>(
-      state_->runtime->async(), &State::Runtime::GetContainerEvents, pb::GetEventsRequest(), changed);
+      state_->runtime->async(), &State::Runtime::GetContainerEvents, pb::GetEventsRequest(), changed, {});
   if (ended || ended.error().code != Code::kUnimplemented) co_return ended;
   events::SubscribeRequest request;
   request.add_filters("namespace==k8s.io,topic~=\"^/tasks/\"");
   using Events = std::remove_pointer_t<decltype(state_->events->async())>;
   co_return co_await listen<events::SubscribeRequest, events::Envelope>(
-      state_->events->async(), &Events::Subscribe, std::move(request), changed);
+      state_->events->async(), &Events::Subscribe, std::move(request), changed, kContainerdEchoes);
 }
 
 Reply<std::vector<Image>> CriClient::list_images() {

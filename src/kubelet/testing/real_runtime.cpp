@@ -1,0 +1,104 @@
+#include "kubelet/testing/real_runtime.hpp"
+
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+
+#include "base/files.hpp"
+#include "kubelet/containerd/process.hpp"
+#include "kubelet/image/oci_image.hpp"
+#include "kubelet/pod/pod_runtime.hpp"
+
+namespace cloudless::kubelet::testing {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kCniPlugin = R"(#!/bin/sh
+cat > /dev/null
+case "$CNI_COMMAND" in
+  VERSION) echo '{"cniVersion":"0.4.0","supportedVersions":["0.3.1","0.4.0"]}' ;;
+  ADD)
+    nsenter --net="$CNI_NETNS" ip link set lo up
+    [ "$CNI_IFNAME" = lo ] || nsenter --net="$CNI_NETNS" ip addr add 10.99.0.2/32 dev lo
+    echo '{"cniVersion":"0.4.0","interfaces":[{"name":"'"$CNI_IFNAME"'","sandbox":"'"$CNI_NETNS"'"}],
+           "ips":[{"version":"4","address":"10.99.0.2/24","interface":0}]}' ;;
+esac
+)";
+constexpr const char* kCniConfig =
+    R"({"cniVersion":"0.4.0","name":"test","plugins":[{"type":"cloudless-test"}]})";
+
+void check(const Result<>& result) {
+  if (!result) throw std::runtime_error(result.error().message);
+}
+
+Result<ImageSpec> busybox_image() {
+  ImageSpec spec;
+  spec.reference = kBusybox;
+  spec.files.push_back(TRY(image_file_from_disk("/bin/busybox", "/bin/busybox")));
+  for (const char* name :
+       {"sh",  "sleep", "echo", "cat", "ls",       "true", "false", "httpd", "nc",   "wget", "test",
+        "env", "touch", "rm",   "id",  "hostname", "trap", "mkdir", "head",  "tail", "grep"})
+    spec.files.push_back(
+        {.type = ImageFile::Type::kSymlink, .path = std::string("/bin/") + name, .content = "busybox"});
+  for (const char* folder : {"/tmp", "/etc", "/dev", "/proc", "/sys"})
+    spec.files.push_back({.type = ImageFile::Type::kDirectory, .path = folder, .mode = 0755});
+  spec.env = {"PATH=/bin"};
+  spec.command = {"sh"};
+  return spec;
+}
+
+}  // namespace
+
+std::string RealRuntime::missing() {
+  if (::geteuid() != 0) return "needs root";
+  for (const char* program : {"containerd", "runc", "ctr", "ip", "nsenter"}) {
+    if (!find_program(program)) return std::string("needs ") + program;
+  }
+  return fs::exists("/bin/busybox") ? "" : "needs busybox-static";
+}
+
+RealRuntime::RealRuntime() {
+  std::string path = "/tmp/cl-kubelet-XXXXXX";
+  if (!::mkdtemp(path.data())) throw std::runtime_error("mkdtemp failed");
+  dir_ = path;
+  const std::string bin = dir_ + "/cni/bin";
+  const std::string conf = dir_ + "/cni/conf";
+  for (const char* name : {"loopback", "cloudless-test"})
+    check(write_file(bin + "/" + name, kCniPlugin, 0755));
+  check(write_file(conf + "/10-test.conflist", kCniConfig, 0644));
+  containerd_ = std::make_unique<Containerd>(
+      ContainerdOptions{
+          .dir = dir_ + "/containerd", .run_dir = dir_ + "/run", .cni_bin_dir = bin, .cni_conf_dir = conf},
+      pool_, Logger());
+  client_ = std::make_unique<cri::CriClient>(containerd_->endpoint());
+  check(run(start()));
+}
+
+runtime::Task<Result<>> RealRuntime::start() {
+  CO_TRY(co_await containerd_->start());
+  co_return co_await containerd_->import_image(CO_TRY(build_oci_archive(CO_TRY(busybox_image()))));
+}
+
+runtime::Task<void> RealRuntime::remove_pods() {
+  const auto sandboxes = co_await client_->list_sandboxes({});
+  if (!sandboxes) co_return;
+  for (const cri::Sandbox& sandbox : *sandboxes) {
+    (void)co_await client_->stop_sandbox(sandbox.id);
+    (void)co_await client_->remove_sandbox(sandbox.id);
+  }
+}
+
+RealRuntime::~RealRuntime() {
+  run(remove_pods());
+  run(containerd_->stop());
+  client_.reset();
+  std::error_code ignored;
+  fs::remove_all(dir_, ignored);
+}
+
+}  // namespace cloudless::kubelet::testing
