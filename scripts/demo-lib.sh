@@ -2,7 +2,7 @@
 state=/var/lib/cloudless-demo
 build=build/release
 client_ns=cloudless-demo
-host_link=cl-demo
+host_link=demolan
 node_ip=198.51.100.1
 address=198.51.100.80
 name=www.home.example

@@ -1,0 +1,62 @@
+// NodeAgent: everything that one node runs, wired together: containerd, the kubelet and its HTTP API, the pod
+// network, the Service proxy, gossip, the load balancer's speaker and the DNS server. `up`, `agent` and a
+// joined node all run it; only the client that it is given differs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/metrics.hpp"
+#include "base/random.hpp"
+#include "client/informers.hpp"
+#include "net/address.hpp"
+#include "net/tls.hpp"
+#include "runtime/event_loop.hpp"
+#include "runtime/worker_pool.hpp"
+
+namespace cloudless::cli {
+
+struct NodeAgentOptions {
+  std::string node_name;
+  net::IpAddress node_ip;
+  std::string data_dir;
+  /// Of sockets: short, since a socket's path holds 107 bytes.
+  std::string run_dir;
+  /// "unix:///..." of a container runtime that somebody else runs; empty: a containerd of our own.
+  std::string runtime_endpoint;
+  std::string manifest_dir;
+  std::vector<net::Prefix> pod_cidrs;
+  std::vector<net::Prefix> service_cidrs;
+  net::IpAddress cluster_dns;
+  std::string cluster_domain = "cluster.local";
+  std::vector<net::SocketAddress> dns_listen;
+  uint16_t kubelet_port = 10250;
+  net::TlsServerOptions kubelet_tls;
+  uint16_t gossip_port = 0;
+  std::string gossip_key;
+  /// OCI archives that pods may use without a registry.
+  std::vector<std::string> image_archives;
+  /// The nft tables' name, so that several nodes on one machine stay apart.
+  std::string table_prefix = "cloudless";
+};
+
+class NodeAgent {
+ public:
+  /// All references outlive this.
+  NodeAgent(NodeAgentOptions options, runtime::EventLoop& loop, client::Client& client,
+            client::Informers& informers, Random& random, metrics::Registry& registry, Logger log);
+  ~NodeAgent();
+
+  /// Starts all of it. The first failure ends the start, with its reason; stop() is then still due.
+  runtime::Task<Result<>> start();
+  /// Says goodbye to the other nodes, then ends all work. Pods, rules and routes stay.
+  runtime::Task<void> stop();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace cloudless::cli
