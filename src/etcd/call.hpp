@@ -2,6 +2,7 @@
 // For .cpp files alone.
 #pragma once
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include "etcd/grpc_status.hpp"
