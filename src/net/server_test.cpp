@@ -145,9 +145,10 @@ class ServerTest : public testing::Test {
 
   runtime::WorkerPool workers_{"net-test", 1, 16};
   Resolver resolver_{workers_};
+  // Outlives the server's loops, which post to it to the last.
+  runtime::LoopThread client_loop_{"client"};
   runtime::LoopThread loop_{"server"};
   runtime::LoopThread second_loop_{"server-2"};
-  runtime::LoopThread client_loop_{"client"};
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::unique_ptr<Server> server_;
   std::vector<std::unique_ptr<HttpClient>> clients_;

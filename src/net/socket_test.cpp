@@ -241,6 +241,12 @@ TEST_F(Namespaces, AMonitorTellsOfANewLink) {
 const std::vector<BpfInstruction> kOnlyYes = {
     {0x30, 0, 0, 14}, {0x15, 0, 1, 'y'}, {0x06, 0, 0, 0xffff}, {0x06, 0, 0, 0}};
 
+// A link that was set up drops frames until the kernel has seen its carrier.
+Task<Result<>> until_running(Netlink& netlink, NetlinkMonitor& monitor, uint32_t index) {
+  while (!CO_TRY(netlink.link(index)).running()) CO_TRY(co_await monitor.next());
+  co_return Result<>();
+}
+
 Task<Result<std::string>> receive_frame(PacketSocket& socket) { co_return co_await socket.receive(); }
 
 TEST_F(Namespaces, APacketSocketPassesWhatItsFilterLets) {
@@ -250,8 +256,15 @@ TEST_F(Namespaces, APacketSocketPassesWhatItsFilterLets) {
   ASSERT_TRUE(a.add_veth("left", "right", 1500, b_));
   const Link left = *a.link("left");
   const Link right = *b.link("right");
-  ASSERT_TRUE(a.set_admin(left.index, Netlink::Admin::kUp));
+  std::optional<NetlinkMonitor> monitor;
+  ASSERT_TRUE(run_in_netns(a_, [&]() -> Result<> {
+    monitor = TRY(NetlinkMonitor::open(loop.loop(), {.links = true}));
+    return {};
+  }));
   ASSERT_TRUE(b.set_admin(right.index, Netlink::Admin::kUp));
+  ASSERT_TRUE(a.set_admin(left.index, Netlink::Admin::kUp));
+  ASSERT_TRUE(runtime::run_blocking(
+      loop.loop(), runtime::with_timeout(10s, "carrier", until_running(a, *monitor, left.index))));
   std::optional<PacketSocket> sender;
   std::optional<PacketSocket> receiver;
   ASSERT_TRUE(run_in_netns(a_, [&]() -> Result<> {

@@ -252,8 +252,7 @@ class Kubectl : public testing::TestWithParam<bool> {
     ASSERT_TRUE(server_->start());
   }
   void TearDown() override {
-    runtime::LoopThread other("stop");
-    if (server_) runtime::run_blocking(other.loop(), server_->stop(Duration()));
+    if (server_) runtime::run_blocking(stopper_.loop(), server_->stop(Duration()));
   }
 
   std::string environment() const {
@@ -272,6 +271,8 @@ class Kubectl : public testing::TestWithParam<bool> {
     return output;
   }
 
+  // Outlives the server's loop, which posts to it to the last.
+  runtime::LoopThread stopper_{"stopper"};
   runtime::LoopThread loop_{"server"};
   std::unique_ptr<Server> server_;
 };

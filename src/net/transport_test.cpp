@@ -199,8 +199,9 @@ class TransportContract : public testing::TestWithParam<Carrier> {
 
   runtime::WorkerPool workers_{"net-test", 1, 16};
   Resolver resolver_{workers_};
-  runtime::LoopThread server_loop_{"server"};
+  // Outlives the server's loop, which posts to it to the last.
   runtime::LoopThread client_loop_{"client"};
+  runtime::LoopThread server_loop_{"server"};
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   test::Issued ca_ = test::make_ca("test-ca");
   std::unique_ptr<Server> server_;
