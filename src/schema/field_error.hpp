@@ -57,6 +57,9 @@ using FieldErrors = std::vector<FieldError>;
 FieldError required(const Path& path, std::string_view detail = "");
 FieldError invalid(const Path& path, const boost::json::value& value, std::string_view detail);
 FieldError invalid(const Path& path, std::string_view value, std::string_view detail);
+inline FieldError invalid(const Path& path, const char* value, std::string_view detail) {
+  return invalid(path, std::string_view(value), detail);
+}
 FieldError type_invalid(const Path& path, const boost::json::value& value, std::string_view detail);
 FieldError duplicate(const Path& path, const boost::json::value& value);
 FieldError forbidden(const Path& path, std::string_view detail);
