@@ -103,8 +103,20 @@ runtime::Task<Result<>> Performer::perform(Plan plan) {
   co_return {};
 }
 
-Reconciler::Reconciler(Options options, PlanFunction plan, Performer& performer, runtime::Executor& executor,
-                       Random& random, Logger log)
+namespace {
+
+runtime::Task<Result<Plan>> answer_at_once(Plan plan) { co_return plan; }
+
+}  // namespace
+
+AskingPlanFunction asking_nothing(PlanFunction plan) {
+  return [plan = std::move(plan)](const std::string& key, const PlanContext& context) {
+    return answer_at_once(plan(key, context));
+  };
+}
+
+Reconciler::Reconciler(Options options, AskingPlanFunction plan, Performer& performer,
+                       runtime::Executor& executor, Random& random, Logger log)
     : options_(std::move(options)),
       plan_(std::move(plan)),
       performer_(performer),
@@ -141,13 +153,19 @@ runtime::Task<void> Reconciler::work() {
   }
 }
 
-runtime::Task<void> Reconciler::reconcile(const std::string& key) {
+runtime::Task<Result<>> Reconciler::plan_and_perform(const std::string& key,
+                                                     std::optional<Duration>& again_after) {
   PlanContext context{.now = executor_.clock().wall_now(), .failures = queue_.failures(key)};
   if (const auto failed = last_failure_.find(key); failed != last_failure_.end())
     context.last_failure = failed->second;
-  Plan plan = plan_(key, context);
-  const std::optional<Duration> again_after = plan.again_after;
-  const Result<> done = co_await performer_.perform(std::move(plan));
+  Plan plan = CO_TRY(co_await plan_(key, std::move(context)));
+  again_after = plan.again_after;
+  co_return co_await performer_.perform(std::move(plan));
+}
+
+runtime::Task<void> Reconciler::reconcile(const std::string& key) {
+  std::optional<Duration> again_after;
+  const Result<> done = co_await plan_and_perform(key, again_after);
   if (done) {
     last_failure_.erase(key);
     queue_.forget(key);

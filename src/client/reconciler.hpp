@@ -52,6 +52,10 @@ struct PlanContext {
 };
 
 using PlanFunction = std::function<Plan(const std::string& key, const PlanContext& context)>;
+/// For plans that must ask the API for more than the informers hold, before they decide.
+using AskingPlanFunction = std::function<runtime::Task<Result<Plan>>(std::string key, PlanContext context)>;
+/// A plan that asks nothing.
+AskingPlanFunction asking_nothing(PlanFunction plan);
 
 class Reconciler {
  public:
@@ -61,7 +65,7 @@ class Reconciler {
     Backoff backoff;
   };
 
-  Reconciler(Options options, PlanFunction plan, Performer& performer, runtime::Executor& executor,
+  Reconciler(Options options, AskingPlanFunction plan, Performer& performer, runtime::Executor& executor,
              Random& random, Logger log);
 
   void enqueue(const std::string& key) { queue_.add(key); }
@@ -94,9 +98,10 @@ class Reconciler {
  private:
   runtime::Task<void> work();
   runtime::Task<void> reconcile(const std::string& key);
+  runtime::Task<Result<>> plan_and_perform(const std::string& key, std::optional<Duration>& again_after);
 
   const Options options_;
-  const PlanFunction plan_;
+  const AskingPlanFunction plan_;
   Performer& performer_;
   runtime::Executor& executor_;
   Logger log_;

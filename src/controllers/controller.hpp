@@ -32,6 +32,8 @@ class Controller {
   };
 
   Controller(const Deps& deps, const Options& options, client::PlanFunction plan)
+      : Controller(deps, options, client::asking_nothing(std::move(plan))) {}
+  Controller(const Deps& deps, const Options& options, client::AskingPlanFunction plan)
       : name_(options.name),
         performer_(deps.client, deps.informers, deps.recorder,
                    options.component.empty() ? options.name : options.component),

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "base/ranges.hpp"
-#include "controllers/support/pod_set.hpp"
 
 namespace cloudless::controllers {
 
@@ -74,8 +73,8 @@ std::map<std::string, std::string> labels_of(const Service& service) {
 /// The slices of one service and one address family.
 class Family {
  public:
-  Family(const EndpointSliceView& view, const Service& service, std::string family, WallTime now)
-      : view_(view), service_(service), family_(std::move(family)), now_(now) {}
+  Family(const EndpointSliceView& view, const Service& service, std::string family)
+      : view_(view), service_(service), family_(std::move(family)) {}
 
   void run(const std::vector<SlicePtr>& existing, Plan& plan) {
     for (const SlicePtr& slice : existing) {
@@ -142,7 +141,8 @@ class Family {
   }
 
   void write(Plan& plan) {
-    std::string seed = name_seed(service_.metadata, now_) + family_;
+    // A function of what there is: a create repeated after a lost answer asks for the same name.
+    std::string seed = service_.metadata.uid + family_;
     for (const Draft& draft : drafts_) seed += draft.slice.metadata.uid;
     for (Draft& draft : drafts_) {
       // A slice that would be deleted is better changed into one that would be created.
@@ -170,7 +170,6 @@ class Family {
   const EndpointSliceView& view_;
   const Service& service_;
   const std::string family_;
-  const WallTime now_;
   std::vector<SlicePtr> spare_;
   std::vector<Draft> drafts_;
 };
@@ -188,7 +187,7 @@ std::vector<SlicePtr> managed_slices(const EndpointSliceView& view, const std::s
 
 }  // namespace
 
-Plan plan_endpoint_slices(const EndpointSliceView& view, const std::string& key, const PlanContext& context) {
+Plan plan_endpoint_slices(const EndpointSliceView& view, const std::string& key, const PlanContext&) {
   const auto service = view.services.get(key);
   // The slices of a deleted service go with their owner; those of one that lost its selector are its user's.
   if (!service || service->metadata.deletionTimestamp || !has_computed_endpoints(*service)) return {};
@@ -196,7 +195,7 @@ Plan plan_endpoint_slices(const EndpointSliceView& view, const std::string& key,
   const std::vector<SlicePtr> existing = managed_slices(view, key);
   std::vector<std::string> families = service->spec.ipFamilies;
   if (families.empty()) families = {"IPv4"};
-  for (const std::string& family : families) Family(view, *service, family, context.now).run(existing, plan);
+  for (const std::string& family : families) Family(view, *service, family).run(existing, plan);
   for (const SlicePtr& slice : existing) {
     if (!contains(families, slice->addressType)) plan.actions.push_back(client::remove(*slice));
   }

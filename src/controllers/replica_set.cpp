@@ -1,7 +1,6 @@
 #include "controllers/replica_set.hpp"
 
 #include "client/selector.hpp"
-#include "controllers/support/pod_set.hpp"
 
 namespace cloudless::controllers {
 
@@ -15,14 +14,16 @@ namespace {
 /// What a ReplicaSet and a ReplicationController have in common.
 template <class Owner, class Status>
 Plan plan_set(const Owner& owner, const PodTemplateSpec& pod_template, const client::ObjectCache<Pod>& pods,
-              const std::function<bool(const Pod&)>& is_match, const PlanContext& context) {
+              const Departures& departures, const std::function<bool(const Pod&)>& is_match,
+              const PlanContext& context) {
   Plan plan;
   Claimed<Pod> claimed = claim<Pod>(pods, owner, is_match);
   plan.actions = std::move(claimed.actions);
   // Pods that will be ours in a moment must not be created a second time: claim first, count when they are.
   const bool settled = plan.actions.empty();
   if (settled && !owner.metadata.deletionTimestamp) {
-    plan_replicas(owner, pod_template, owner.spec.replicas.value_or(1), claimed.objects, context, plan);
+    plan_replicas(owner, pod_template, owner.spec.replicas.value_or(1), claimed.objects, departures, context,
+                  plan);
   }
   const PodCounts counts =
       count_pods(claimed.objects, pod_template.metadata.labels, owner.spec.minReadySeconds, context.now);
@@ -53,7 +54,8 @@ Plan plan_replica_set(const ReplicaSetView& view, const std::string& key, const 
   const auto is_match = [&set](const Pod& pod) {
     return client::matches(*set->spec.selector, pod.metadata.labels);
   };
-  return plan_set<ReplicaSet, ReplicaSetStatus>(*set, set->spec.template_, view.pods, is_match, context);
+  return plan_set<ReplicaSet, ReplicaSetStatus>(*set, set->spec.template_, view.pods, view.departures,
+                                                is_match, context);
 }
 
 Plan plan_replication_controller(const ReplicationControllerView& view, const std::string& key,
@@ -63,21 +65,26 @@ Plan plan_replication_controller(const ReplicationControllerView& view, const st
   const auto is_match = [&owner](const Pod& pod) {
     return client::matches(owner->spec.selector, pod.metadata.labels);
   };
-  return plan_set<ReplicationController, ReplicationControllerStatus>(*owner, *owner->spec.template_,
-                                                                      view.pods, is_match, context);
+  return plan_set<ReplicationController, ReplicationControllerStatus>(
+      *owner, *owner->spec.template_, view.pods, view.departures, is_match, context);
 }
 
 ControllerPtr make_replica_set_controller(const Deps& deps) {
   auto& sets = deps.informers.of<ReplicaSet>();
   auto& pods = deps.informers.of<Pod>();
   add_owner_index<Pod>(pods);
-  const ReplicaSetView view{sets.cache(), pods.cache()};
+  const auto departures = std::make_shared<Departures>();
+  const ReplicaSetView view{sets.cache(), pods.cache(), *departures};
   auto controller = std::make_unique<Controller>(deps, Controller::Options{.name = "replicaset-controller"},
                                                  [view](const std::string& key, const PlanContext& context) {
                                                    return plan_replica_set(view, key, context);
                                                  });
   controller->reconciler().watch(sets);
-  controller->reconciler().watch(pods, [view](const PodPtr& before, const PodPtr& now) {
+  sets.add_handler([departures](const auto& before, const auto& now) {
+    if (!now) departures->forget(before->metadata.uid);
+  });
+  controller->reconciler().watch(pods, [view, departures](const PodPtr& before, const PodPtr& now) {
+    departures->note(before, now);
     return owners_of_change(before, now, "ReplicaSet", [&view](const Pod& pod) {
       std::vector<std::string> keys;
       for (const auto& set : view.sets.in_namespace(pod.metadata.namespace_)) {
@@ -95,7 +102,8 @@ ControllerPtr make_replication_controller(const Deps& deps) {
   auto& owners = deps.informers.of<ReplicationController>();
   auto& pods = deps.informers.of<Pod>();
   add_owner_index<Pod>(pods);
-  const ReplicationControllerView view{owners.cache(), pods.cache()};
+  const auto departures = std::make_shared<Departures>();
+  const ReplicationControllerView view{owners.cache(), pods.cache(), *departures};
   auto controller = std::make_unique<Controller>(
       deps,
       Controller::Options{.name = "replicationcontroller-controller", .component = "replication-controller"},
@@ -103,7 +111,11 @@ ControllerPtr make_replication_controller(const Deps& deps) {
         return plan_replication_controller(view, key, context);
       });
   controller->reconciler().watch(owners);
-  controller->reconciler().watch(pods, [view](const PodPtr& before, const PodPtr& now) {
+  owners.add_handler([departures](const auto& before, const auto& now) {
+    if (!now) departures->forget(before->metadata.uid);
+  });
+  controller->reconciler().watch(pods, [view, departures](const PodPtr& before, const PodPtr& now) {
+    departures->note(before, now);
     return owners_of_change(before, now, "ReplicationController", [&view](const Pod& pod) {
       std::vector<std::string> keys;
       for (const auto& owner : view.controllers.in_namespace(pod.metadata.namespace_)) {

@@ -24,7 +24,8 @@ class Scheduler {
  public:
   static constexpr int kMaxBindings = 64;
 
-  /// Everything given outlives the scheduler. `informers` may be shared with other roles of the process.
+  /// Everything given outlives the scheduler. `informers` may be shared with other roles of the process; they
+  /// keep calling the scheduler's handlers, so they are stopped before it is destroyed.
   Scheduler(SchedulerOptions options, const client::Client& client, client::Informers& informers,
             runtime::Executor& executor, Random& random, Logger log);
   ~Scheduler();

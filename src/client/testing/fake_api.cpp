@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "api/registry.hpp"
 #include "base/strings.hpp"
 
 namespace cloudless::client::testing {
@@ -50,9 +51,51 @@ std::string metadata_text(const json::object& object, std::string_view name) {
   return metadata && metadata->is_object() ? text(metadata->get_object(), name) : std::string();
 }
 
-bool has_finalizers(json::object& object) {
-  const json::value* finalizers = metadata_of(object).if_contains("finalizers");
-  return finalizers && finalizers->is_array() && !finalizers->get_array().empty();
+bool has_items(const json::object& object, const char* part, const char* list) {
+  const json::value* whole = object.if_contains(part);
+  const json::value* items = whole && whole->is_object() ? whole->get_object().if_contains(list) : nullptr;
+  return items && items->is_array() && !items->get_array().empty();
+}
+
+// Of the object itself, and of a namespace's content.
+bool has_finalizers(const json::object& object) {
+  return has_items(object, "metadata", "finalizers") || has_items(object, "spec", "finalizers");
+}
+
+json::object resource_list(const std::string& group, const std::string& version) {
+  json::array resources;
+  for (const schema::ResourceInfo& info : api::resources()) {
+    if (info.group != group || info.version != version || info.is_subresource()) continue;
+    json::array verbs;
+    for (const std::string_view verb : info.verbs) verbs.emplace_back(verb);
+    resources.push_back(json::object{{"name", info.resource},
+                                     {"kind", info.kind},
+                                     {"namespaced", info.namespaced},
+                                     {"verbs", std::move(verbs)}});
+  }
+  return {{"kind", "APIResourceList"}, {"groupVersion", version}, {"resources", std::move(resources)}};
+}
+
+json::object group_list() {
+  std::map<std::string, std::string> versions;
+  for (const schema::ResourceInfo& info : api::resources()) {
+    if (!info.group.empty()) versions[std::string(info.group)] = info.version;
+  }
+  json::array groups;
+  for (const auto& [group, version] : versions) {
+    groups.push_back(json::object{{"name", group}, {"preferredVersion", {{"version", version}}}});
+  }
+  return {{"kind", "APIGroupList"}, {"groups", std::move(groups)}};
+}
+
+// The answer to a discovery request; empty for any other.
+json::object discovery(std::string_view path) {
+  const auto parts = split(path, '/');
+  if (path == "/apis") return group_list();
+  if (path == "/api/v1") return resource_list("", "v1");
+  if (parts.size() == 4 && parts[1] == "apis")
+    return resource_list(std::string(parts[2]), std::string(parts[3]));
+  return {};
 }
 
 void merge(json::value& into, const json::value& patch, std::string_view field);
@@ -285,6 +328,19 @@ FakeApi::Answer FakeApi::list(const Target& target) const {
            {"items", std::move(items)}}};
 }
 
+FakeApi::Answer FakeApi::remove_all(const Target& target) {
+  std::vector<std::string> names;
+  for (const json::object* object : all(target.collection)) {
+    if (metadata_text(*object, "namespace") == target.ns) names.push_back(metadata_text(*object, "name"));
+  }
+  for (const std::string& name : names) {
+    Target one = target;
+    one.name = name;
+    remove(one, {});
+  }
+  return {200, {{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Success"}}};
+}
+
 FakeApi::Answer FakeApi::answer(const std::string& method, const Target& target, const std::string& body) {
   if (hidden_.contains(target.collection)) {
     return {404, status_body(404, "NotFound", "the server could not find the requested resource")};
@@ -302,12 +358,16 @@ FakeApi::Answer FakeApi::answer(const std::string& method, const Target& target,
     done = target.subresource == "binding" ? bind(target, object) : create(target, object);
   if (method == "PUT") done = update(target, object);
   if (method == "PATCH") done = patch(target, object);
-  if (method == "DELETE") done = remove(target, object);
+  if (method == "DELETE") done = target.name.empty() ? remove_all(target) : remove(target, object);
   if (happens(faults_.lost_answer)) return {504, status_body(504, "Timeout", "the answer was lost")};
   return done;
 }
 
 runtime::Task<void> FakeApi::serve(net::Request request, net::ResponseWriter& response) {
+  if (const json::object found = discovery(request.path()); !found.empty()) {
+    static_cast<void>(co_await response.respond(200, {}, {share(json::serialize(found))}));
+    co_return;
+  }
   std::vector<std::string> parts;
   if (!split_target(request, parts)) {
     static_cast<void>(co_await response.respond(404, {}, {}));
@@ -317,7 +377,8 @@ runtime::Task<void> FakeApi::serve(net::Request request, net::ResponseWriter& re
   size_t at = parts[0] == "api" ? 2 : 3;
   const std::string group = parts[0] == "api" ? "" : parts[1];
   target.api_version = group.empty() ? parts[1] : group + "/" + parts[2];
-  if (parts.size() > at + 2 && parts[at] == "namespaces") {
+  const bool own_part = parts.size() == at + 3 && (parts[at + 2] == "finalize" || parts[at + 2] == "status");
+  if (parts.size() > at + 2 && parts[at] == "namespaces" && !own_part) {
     target.ns = parts[at + 1];
     at += 2;
   }

@@ -1,10 +1,10 @@
 // FakeApi: as much of an API server as controllers and informers need, in memory, with faults drawn from a
 // seed. A net::Handler; join it to a Client by net::InProcessTransport.
 //
-// It has every resource that is asked for: lists, watches from a resource version, create, update with
-// version checks, status subresource, JSON merge patches (lists of conditions and owner references merge by
-// their key), delete with preconditions, finalizers and the grace of bound pods, bindings. It validates
-// nothing.
+// It has every resource that is asked for, and the built-in ones in discovery: lists, watches from a resource
+// version, create, update with version checks, status subresource, JSON merge patches (lists of conditions
+// and owner references merge by their key), delete with preconditions, finalizers and the grace of bound
+// pods, bindings. It validates nothing.
 #pragma once
 
 #include <boost/json.hpp>
@@ -74,6 +74,7 @@ class FakeApi {
   Answer remove(const Target& target, const boost::json::object& options);
   Answer bind(const Target& target, const boost::json::object& binding);
   Answer list(const Target& target) const;
+  Answer remove_all(const Target& target);
   boost::json::object store(const std::string& collection, const std::string& key, boost::json::object object,
                             const char* event);
   void publish(const std::string& collection, const char* event, const boost::json::object& object);

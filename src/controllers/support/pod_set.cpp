@@ -22,8 +22,31 @@ PodCounts count_pods(const std::vector<PodPtr>& pods, const client::Labels& temp
   return counts;
 }
 
-std::string name_seed(const ObjectMeta& owner, WallTime now) {
-  return fmt::format("{}/{}/{}/", owner.uid, owner.resourceVersion, now.time_since_epoch() / kNameSeedSpan);
+void Departures::note(const PodPtr& before, const PodPtr& now) {
+  const bool went = before && (!now || now->metadata.uid != before->metadata.uid);
+  const OwnerReference* owner = went ? controller_of(before->metadata) : nullptr;
+  if (owner) ++counts_[owner->uid];
+}
+
+uint64_t Departures::of(const std::string& owner_uid) const {
+  const auto found = counts_.find(owner_uid);
+  return found == counts_.end() ? 0 : found->second;
+}
+
+std::string name_seed(const ObjectMeta& owner, const Departures& departures, WallTime now) {
+  return fmt::format("{}/{}/{}/", owner.uid, departures.of(owner.uid),
+                     now.time_since_epoch() / kNameSeedSpan);
+}
+
+std::vector<std::string> new_names(const std::string& prefix, const std::string& seed, int32_t count,
+                                   const std::vector<PodPtr>& taken) {
+  std::vector<std::string> names;
+  for (int i = 0; std::cmp_less(names.size(), count); ++i) {
+    std::string name = derived_name(prefix, seed + std::to_string(i));
+    const auto has_name = [&name](const PodPtr& pod) { return pod->metadata.name == name; };
+    if (std::ranges::none_of(taken, has_name)) names.push_back(std::move(name));
+  }
+  return names;
 }
 
 client::Action create_pod(const Pod& pod, const client::ObjectRef& owner) {

@@ -1,7 +1,9 @@
 // PodSet: pods that are alike, kept at a number. What ReplicaSet and ReplicationController share.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +19,7 @@ namespace cloudless::controllers {
 /// How many pods one plan creates or deletes at most (upstream's BurstReplicas).
 inline constexpr int32_t kBurstReplicas = 500;
 /// How long the names of pods to create stay the same while nothing else changes.
-inline constexpr Duration kNameSeedSpan = std::chrono::minutes(5);
+inline constexpr Duration kNameSeedSpan = std::chrono::hours(1);
 
 /// The pods that a set counts, and what their status says.
 struct PodCounts {
@@ -34,25 +36,40 @@ PodCounts count_pods(const std::vector<PodPtr>& pods, const client::Labels& temp
 client::Action create_pod(const Pod& pod, const client::ObjectRef& owner);
 client::Action delete_pod(const Pod& pod, const client::ObjectRef& owner);
 
-/// What the names of new pods are derived from: a create repeated after a lost answer, with the same pods in
-/// view, asks for the same name. It changes with time, so that a name taken by another's pod does not block
-/// for long.
-std::string name_seed(const ObjectMeta& owner, WallTime now);
+/// Counts, per owner, the pods that went. Part of what names of new pods are derived from.
+class Departures {
+ public:
+  void note(const PodPtr& before, const PodPtr& now);
+  void forget(const std::string& owner_uid) { counts_.erase(owner_uid); }
+  uint64_t of(const std::string& owner_uid) const;
+
+ private:
+  std::map<std::string, uint64_t> counts_;
+};
+
+/// What the names of an owner's new objects are derived from. It stays the same while nothing goes: a create
+/// that is repeated because its answer was lost asks for the same name and meets its first try. It changes
+/// with departures, so that a new pod is told from the one before it, and with time, so that a name taken by
+/// another does not block for long.
+std::string name_seed(const ObjectMeta& owner, const Departures& departures, WallTime now);
+/// `count` names that none of `taken` has.
+std::vector<std::string> new_names(const std::string& prefix, const std::string& seed, int32_t count,
+                                   const std::vector<PodPtr>& taken);
 
 /// Creates or deletes pods of `pod_template` so that `wanted` are active.
 template <class Owner>
 void plan_replicas(const Owner& owner, const PodTemplateSpec& pod_template, int32_t wanted,
-                   const std::vector<PodPtr>& pods, const PlanContext& context, Plan& plan) {
+                   const std::vector<PodPtr>& pods, const Departures& departures, const PlanContext& context,
+                   Plan& plan) {
   std::vector<PodPtr> active;
-  std::string seed = name_seed(owner.metadata, context.now);
   for (const PodPtr& pod : pods) {
-    seed += pod->metadata.uid;
     if (is_active(*pod)) active.push_back(pod);
   }
   const client::ObjectRef about = client::ref_to(owner);
   const auto have = static_cast<int32_t>(active.size());
-  for (int32_t i = 0; i < std::min(wanted - have, kBurstReplicas); ++i) {
-    std::string name = derived_name(owner.metadata.name, seed + "/" + std::to_string(i));
+  const int32_t missing = std::clamp(wanted - have, 0, kBurstReplicas);
+  const std::string seed = name_seed(owner.metadata, departures, context.now);
+  for (std::string& name : new_names(owner.metadata.name, seed, missing, pods)) {
     plan.actions.push_back(create_pod(pod_from_template(pod_template, owner, std::move(name)), about));
     plan.look_again(kNameSeedSpan);
   }
