@@ -20,7 +20,7 @@ class Path {
   Path index(size_t i) const;
   /// A map's key: metadata.labels[app].
   Path key(std::string_view key) const;
-  /// "<nil>" at the top, as upstream prints it.
+  /// Empty at the top.
   const std::string& text() const { return text_; }
 
  private:
