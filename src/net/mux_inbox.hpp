@@ -33,9 +33,13 @@ class MuxInbox {
   runtime::Signal room_;
 };
 
+/// Whose streams have odd numbers: the client's.
+enum class SpdyRole { kServer, kClient };
+
 /// How the two kinds of mux are made: over a SPDY connection, and over WebSocket channels.
-std::unique_ptr<StreamMux> make_spdy_mux(runtime::Executor& executor, std::unique_ptr<ByteStream> connection,
-                                         std::string protocol, Logger log);
+std::unique_ptr<StreamMux> make_spdy_mux(runtime::Executor& executor, SpdyRole role,
+                                         std::unique_ptr<ByteStream> connection, std::string protocol,
+                                         Logger log);
 std::unique_ptr<StreamMux> make_websocket_mux(runtime::Executor& executor,
                                               std::unique_ptr<class WebSocket> socket, std::string protocol,
                                               Logger log);

@@ -1,4 +1,4 @@
-// StreamMux over SPDY/3.1, the server's side. Like the peer that matters (client-go's spdystream) it neither
+// StreamMux over SPDY/3.1, either side. Like the peer that matters (client-go's spdystream) it neither
 // sends nor heeds window updates: the connection's own back-pressure bounds what is under way.
 #include <map>
 
@@ -29,8 +29,14 @@ struct StreamState {
 
 // The connection: shared by the mux, its streams and its reader.
 struct Connection {
-  Connection(runtime::Executor& home, std::unique_ptr<ByteStream> bytes, std::string agreed, Logger logger)
-      : executor(home), stream(std::move(bytes)), protocol(std::move(agreed)), log(std::move(logger)) {}
+  Connection(runtime::Executor& home, SpdyRole role, std::unique_ptr<ByteStream> bytes, std::string agreed,
+             Logger logger)
+      : executor(home),
+        next_id(role == SpdyRole::kClient ? 1 : 2),
+        peer_parity(role == SpdyRole::kClient ? 0 : 1),
+        stream(std::move(bytes)),
+        protocol(std::move(agreed)),
+        log(std::move(logger)) {}
 
   Task<Result<>> send(spdy::Frame frame) {
     const Turn::Holder holder = CO_TRY(co_await turn.take());
@@ -46,6 +52,8 @@ struct Connection {
   }
 
   runtime::Executor& executor;
+  uint32_t next_id;
+  const uint32_t peer_parity;  // of the numbers of the peer's streams and pings
   std::unique_ptr<ByteStream> stream;
   const std::string protocol;
   const Logger log;
@@ -121,7 +129,7 @@ class SpdyStream final : public MuxStream {
 };
 
 Task<Result<>> open_stream(Connection& connection, spdy::Frame frame) {
-  const bool refused = frame.stream == 0 || frame.stream % 2 == 0 ||
+  const bool refused = frame.stream == 0 || frame.stream % 2 != connection.peer_parity ||
                        connection.streams.contains(frame.stream) || connection.streams.size() >= kMuxStreams;
   if (refused)
     co_return co_await connection.send(
@@ -158,8 +166,8 @@ Task<Result<bool>> handle(Connection& connection, spdy::Frame frame) {
       CO_TRY(co_await take_data(connection, std::move(frame)));
       break;
     case spdy::Type::kPing:
-      // The peer's pings have odd numbers; even ones would answer ours.
-      if (frame.stream % 2 == 1)
+      // Others would answer ours.
+      if (frame.stream % 2 == connection.peer_parity)
         CO_TRY(co_await connection.send({spdy::Type::kPing, frame.stream, 0, 0, {}, {}}));
       break;
     case spdy::Type::kRstStream:
@@ -220,6 +228,18 @@ class SpdyMux final : public StreamMux {
     std::unique_ptr<MuxStream> stream = std::make_unique<SpdyStream>(connection_, std::move(*state));
     co_return std::optional(std::move(stream));
   }
+  Task<Result<std::unique_ptr<MuxStream>>> open(Headers headers) override {
+    const std::shared_ptr<Connection> connection = connection_;
+    if (connection->streams.size() >= kMuxStreams)
+      co_return fail(Code::kResourceExhausted, "the connection has {} streams already", kMuxStreams);
+    auto state = std::make_shared<StreamState>();
+    state->id = connection->next_id;
+    connection->next_id += 2;
+    state->headers = headers;
+    connection->streams.emplace(state->id, state);
+    CO_TRY(co_await connection->send({spdy::Type::kSynStream, state->id, 0, 0, std::move(headers), {}}));
+    co_return std::make_unique<SpdyStream>(connection, std::move(state));
+  }
   const std::string& protocol() const override { return connection_->protocol; }
   Task<void> close() override {
     // Behind what is queued: the turn is taken in order.
@@ -237,10 +257,11 @@ class SpdyMux final : public StreamMux {
 
 }  // namespace
 
-std::unique_ptr<StreamMux> make_spdy_mux(runtime::Executor& executor, std::unique_ptr<ByteStream> connection,
-                                         std::string protocol, Logger log) {
-  return std::make_unique<SpdyMux>(
-      std::make_shared<Connection>(executor, std::move(connection), std::move(protocol), std::move(log)));
+std::unique_ptr<StreamMux> make_spdy_mux(runtime::Executor& executor, SpdyRole role,
+                                         std::unique_ptr<ByteStream> connection, std::string protocol,
+                                         Logger log) {
+  return std::make_unique<SpdyMux>(std::make_shared<Connection>(executor, role, std::move(connection),
+                                                                std::move(protocol), std::move(log)));
 }
 
 }  // namespace cloudless::net

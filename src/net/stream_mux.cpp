@@ -52,7 +52,7 @@ Task<Result<std::unique_ptr<StreamMux>>> upgrade_spdy(const Request& request, Re
   Headers headers{{"Connection", "Upgrade"}, {"Upgrade", "SPDY/3.1"}};
   if (!protocol->empty()) headers.add(std::string(kProtocolHeader), *protocol);
   auto stream = CO_TRY(co_await response.upgrade(std::move(headers)));
-  co_return make_spdy_mux(*context.executor, std::move(stream), *protocol, std::move(log));
+  co_return make_spdy_mux(*context.executor, SpdyRole::kServer, std::move(stream), *protocol, std::move(log));
 }
 
 Task<Result<std::unique_ptr<StreamMux>>> upgrade_websocket(const Request& request, ResponseWriter& response,
@@ -67,8 +67,8 @@ Task<Result<std::unique_ptr<StreamMux>>> upgrade_websocket(const Request& reques
     co_return make_websocket_mux(*context.executor, std::move(socket), std::move(protocol), std::move(log));
   }
   protocol.erase(0, kTunnel.size());
-  co_return make_spdy_mux(*context.executor, make_byte_stream(std::move(socket)), std::move(protocol),
-                          std::move(log));
+  co_return make_spdy_mux(*context.executor, SpdyRole::kServer, make_byte_stream(std::move(socket)),
+                          std::move(protocol), std::move(log));
 }
 
 }  // namespace
@@ -84,6 +84,25 @@ Task<Result<std::unique_ptr<StreamMux>>> upgrade_streams(const Request& request,
   const std::string message = "unable to upgrade: missing upgrade headers in request";
   static_cast<void>(co_await response.respond(400, {}, {share(message)}));
   co_return fail(Code::kInvalid, "{}", message);
+}
+
+Task<Result<std::unique_ptr<StreamMux>>> connect_streams(Transport& transport, std::string target,
+                                                         std::string protocol, Logger log) {
+  constexpr size_t kMaxRefusal = 64 * 1024;  // bytes of the answer that says why not
+  const runtime::TaskContext context = co_await runtime::current_context();
+  Request request;
+  request.method = "POST";
+  request.target = std::move(target);
+  request.headers = {{"Connection", "Upgrade"}, {"Upgrade", "SPDY/3.1"}};
+  request.headers.add(std::string(kProtocolHeader), protocol);
+  Response response = CO_TRY(co_await transport.send(std::move(request)));
+  if (!response.upgraded) {
+    const std::string why = CO_TRY(co_await read_all(*response.body, kMaxRefusal));
+    co_return fail(Code::kUnavailable, "unable to upgrade connection: {} (status {})", why, response.status);
+  }
+  if (const auto agreed = response.headers.get(kProtocolHeader)) protocol = *agreed;
+  co_return make_spdy_mux(*context.executor, SpdyRole::kClient, std::move(response.upgraded),
+                          std::move(protocol), std::move(log));
 }
 
 }  // namespace cloudless::net

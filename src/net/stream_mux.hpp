@@ -34,6 +34,8 @@ class StreamMux {
   /// The next stream that the peer opened; nothing once the connection has ended. WebSocket channels are
   /// there from the start, in the order of their numbers, and none follows.
   virtual runtime::Task<Result<std::optional<std::unique_ptr<MuxStream>>>> accept() = 0;
+  /// Opens a stream to the peer. kUnimplemented over WebSocket channels, whose streams are fixed.
+  virtual runtime::Task<Result<std::unique_ptr<MuxStream>>> open(Headers headers) = 0;
   /// The protocol agreed: "v4.channel.k8s.io", "v5.channel.k8s.io", "portforward.k8s.io".
   virtual const std::string& protocol() const = 0;
   /// Sends what is queued, says goodbye and waits a moment for the peer to close.
@@ -56,5 +58,10 @@ runtime::Task<Result<std::unique_ptr<StreamMux>>> upgrade_streams(const Request&
                                                                   ResponseWriter& response,
                                                                   const std::vector<std::string>& protocols,
                                                                   Logger log);
+
+/// Asks the peer behind `transport` to upgrade to SPDY/3.1 at `target` (POST), as a client of exec, attach or
+/// port-forward; streams are then made by open(). A refusal is returned with the peer's words.
+runtime::Task<Result<std::unique_ptr<StreamMux>>> connect_streams(Transport& transport, std::string target,
+                                                                  std::string protocol, Logger log);
 
 }  // namespace cloudless::net

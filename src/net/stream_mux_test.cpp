@@ -125,7 +125,8 @@ struct SpdyPeer {
 
 Task<Result<std::string>> talk_over_spdy(runtime::Executor& executor) {
   auto [server_end, client_end] = make_pipe();
-  const auto mux = make_spdy_mux(executor, std::move(server_end), "v4.channel.k8s.io", Logger());
+  const auto mux =
+      make_spdy_mux(executor, SpdyRole::kServer, std::move(server_end), "v4.channel.k8s.io", Logger());
   SpdyPeer peer{std::move(client_end), {}, {}};
   CO_TRY(co_await peer.send({spdy::Type::kSynStream, 1, 0, 0, {{"streamtype", "stdin"}}, {}}));
   CO_TRY(co_await peer.send({spdy::Type::kPing, 7, 0, 0, {}, {}}));
@@ -149,6 +150,31 @@ TEST(SpdyMux, AStreamIsOpenedReadWrittenAndEnded) {
   const auto seen = simulation.run(talk_over_spdy(simulation));
   ASSERT_TRUE(seen && *seen) << (seen ? seen->error().message : seen.error().message);
   EXPECT_EQ(**seen, "stdin:input 2/1/ 6/7/ 0/1/output 0/1/");
+}
+
+Task<Result<std::string>> talk_between_muxes(runtime::Executor& executor) {
+  auto [server_end, client_end] = make_pipe();
+  const auto server = make_spdy_mux(executor, SpdyRole::kServer, std::move(server_end), "p", Logger());
+  const auto client = make_spdy_mux(executor, SpdyRole::kClient, std::move(client_end), "p", Logger());
+  std::string seen;
+  for (const char* type : {"stdin", "error"}) {
+    const auto ours = CO_TRY(co_await client->open({{"streamtype", type}}));
+    CO_TRY(co_await ours->write("to the server"));
+    const auto theirs = CO_TRY(co_await server->accept());
+    seen += std::string((*theirs)->headers().get("streamtype").value_or("")) + ":";
+    seen += CO_TRY(co_await (*theirs)->read(100));
+    CO_TRY(co_await (*theirs)->write(" and back "));
+    CO_TRY(co_await (*theirs)->close_write());
+    seen += CO_TRY(co_await ours->read(100)) + CO_TRY(co_await ours->read(100));
+  }
+  co_return seen;
+}
+
+TEST(SpdyMux, AClientOpensStreamsToAServer) {
+  runtime::Simulation simulation;
+  const auto seen = simulation.run(talk_between_muxes(simulation));
+  ASSERT_TRUE(seen && *seen) << (seen ? seen->error().message : seen.error().message);
+  EXPECT_EQ(**seen, "stdin:to the server and back error:to the server and back ");
 }
 
 Task<Result<std::string>> talk_over_channels(runtime::Executor& executor) {

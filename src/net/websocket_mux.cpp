@@ -103,6 +103,9 @@ class WebSocketMux final : public StreamMux {
     std::unique_ptr<MuxStream> stream = std::make_unique<ChannelStream>(connection_, accepted_++);
     co_return std::optional(std::move(stream));
   }
+  Task<Result<std::unique_ptr<MuxStream>>> open(Headers) override {
+    co_return fail(Code::kUnimplemented, "WebSocket channels are opened by the client, all at once");
+  }
   const std::string& protocol() const override { return connection_->protocol; }
   Task<void> close() override {
     static_cast<void>(co_await connection_->socket->close(kNormalClosure, ""));
