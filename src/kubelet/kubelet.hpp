@@ -87,8 +87,10 @@ class Kubelet {
   /// Told (on the executor) when the node's pod CIDRs become known or change.
   void on_pod_cidrs(std::function<void(const std::vector<std::string>&)> callback);
 
- private:
+  /// Its inside (kubelet_state.hpp).
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

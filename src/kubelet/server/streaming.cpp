@@ -1,0 +1,139 @@
+#include "kubelet/server/streaming.hpp"
+
+#include <vector>
+
+#include "net/client.hpp"
+#include "runtime/scope.hpp"
+
+namespace cloudless::kubelet {
+
+namespace {
+
+using net::MuxStream;
+using net::StreamMux;
+using StreamPtr = std::shared_ptr<MuxStream>;
+
+constexpr size_t kCopyBytes = 32 * 1024;
+constexpr const char* kRuntimeCommandProtocol = "v4.channel.k8s.io";
+constexpr const char* kPortForwardProtocol = "portforward.k8s.io";
+
+// The runtime's streaming server, at the address of `url`; the path goes into `target`.
+Result<std::unique_ptr<net::HttpClient>> client_of(const std::string& url, std::string& target,
+                                                   net::Resolver& resolver, const Logger& log) {
+  const size_t host = url.find("://");
+  const size_t path = host == std::string::npos ? host : url.find('/', host + 3);
+  if (path == std::string::npos)
+    return fail(Code::kInternal, "the runtime's streaming address is no URL: {}", url);
+  target = url.substr(path);
+  net::HttpClientOptions options;
+  options.base_url = url.substr(0, path);
+  return net::HttpClient::make(std::move(options), resolver, log);
+}
+
+runtime::Task<void> copy(StreamPtr from, StreamPtr to) {
+  for (;;) {
+    auto bytes = co_await from->read(kCopyBytes);
+    if (!bytes || bytes->empty()) break;
+    if (!co_await to->write(std::move(*bytes))) break;
+  }
+  (void)co_await to->close_write();
+}
+
+// Copies what the runtime says; `done` hears of its end.
+runtime::Task<void> copy_and_tell(StreamPtr from, StreamPtr to, runtime::Signal& done, int& running) {
+  co_await copy(std::move(from), std::move(to));
+  if (--running == 0) done.notify();
+}
+
+// Client to runtime for stdin and resize, runtime to client for the rest. The session is over when the
+// runtime has ended all of its streams: the error stream, with the exit status, is the last.
+runtime::Task<void> join_command_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies) {
+  runtime::Signal done;
+  int running = 0;
+  copies.spawn([](StreamMux& accepting, StreamMux& opening, runtime::TaskScope& scope, runtime::Signal& end,
+                  int& count) -> runtime::Task<void> {
+    for (;;) {
+      auto accepted = co_await accepting.accept();
+      if (!accepted || !*accepted) break;
+      StreamPtr theirs = std::move(**accepted);
+      const std::string type(theirs->headers().get("streamtype").value_or(""));
+      auto opened = co_await opening.open({{"streamtype", type}});
+      if (!opened) break;
+      StreamPtr ours = std::move(*opened);
+      if (type == "stdin" || type == "resize") {
+        scope.spawn(copy(std::move(theirs), std::move(ours)));
+      } else {
+        ++count;
+        scope.spawn(copy_and_tell(std::move(ours), std::move(theirs), end, count));
+      }
+    }
+    if (count == 0) end.notify();  // the client left before it opened anything
+  }(client, server, copies, done, running));
+  (void)co_await done.wait();
+}
+
+runtime::Task<void> join_port_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies) {
+  for (;;) {
+    auto accepted = co_await client.accept();
+    if (!accepted || !*accepted) co_return;
+    StreamPtr theirs = std::move(**accepted);
+    net::Headers headers;
+    for (const char* name : {"streamtype", "port", "requestid"})
+      headers.add(name, std::string(theirs->headers().get(name).value_or("")));
+    const bool is_error = theirs->headers().get("streamtype") == "error";
+    auto opened = co_await server.open(std::move(headers));
+    if (!opened) co_return;
+    StreamPtr ours = std::move(*opened);
+    if (is_error) {
+      // The client half-closes its error stream at once, and the runtime waits for that.
+      (void)co_await ours->close_write();
+    } else {
+      copies.spawn(copy(theirs, ours));
+    }
+    copies.spawn(copy(ours, theirs));
+  }
+}
+
+using JoinStreams = runtime::Task<void> (*)(StreamMux& client, StreamMux& server, runtime::TaskScope& copies);
+
+// The runtime is asked first: what it refuses is still an HTTP error to the client.
+runtime::Task<void> run_session(const net::Request& request, net::ResponseWriter& response, std::string url,
+                                net::Resolver& resolver, Logger log, std::string runtime_protocol,
+                                std::vector<std::string> protocols, JoinStreams join_streams) {
+  std::string target;
+  auto http = client_of(url, target, resolver, log);
+  Result<std::unique_ptr<StreamMux>> server =
+      http ? co_await net::connect_streams(**http, target, std::move(runtime_protocol), log)
+           : std::unexpected(http.error());
+  if (!server) {
+    (void)co_await response.respond(500, {{"Content-Type", "text/plain"}}, {share(server.error().message)});
+    co_return;
+  }
+  auto client = co_await net::upgrade_streams(request, response, protocols, log);
+  if (!client) co_return;
+  {
+    runtime::TaskScope copies(*(co_await runtime::current_context()).executor, log);
+    co_await join_streams(**client, **server, copies);
+    co_await (*client)->close();
+    (*server)->abort();
+    copies.cancel();
+    // Not cut short where the session itself is cancelled: the copies use both muxes.
+    co_await runtime::run_in({(co_await runtime::current_context()).executor, nullptr}, copies.join());
+  }
+}
+
+}  // namespace
+
+runtime::Task<void> join_remote_command(const net::Request& request, net::ResponseWriter& response,
+                                        std::string url, net::Resolver& resolver, Logger log) {
+  return run_session(request, response, std::move(url), resolver, std::move(log), kRuntimeCommandProtocol,
+                     {"v5.channel.k8s.io", "v4.channel.k8s.io"}, join_command_streams);
+}
+
+runtime::Task<void> join_port_forward(const net::Request& request, net::ResponseWriter& response,
+                                      std::string url, net::Resolver& resolver, Logger log) {
+  return run_session(request, response, std::move(url), resolver, std::move(log), kPortForwardProtocol,
+                     {kPortForwardProtocol}, join_port_streams);
+}
+
+}  // namespace cloudless::kubelet
