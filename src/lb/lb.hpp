@@ -30,8 +30,11 @@ struct LoadBalancerOptions {
   std::string namespace_name;
   /// Set: only Services of this loadBalancerClass are served. Empty: only those without a class (as MetalLB).
   std::string load_balancer_class;
+  /// Where ServiceL2Status objects go; none are written where there is no such namespace.
+  std::string status_namespace = "metallb-system";
   /// Interfaces that are never announced on, as shell patterns.
-  std::vector<std::string> excluded_interfaces = {"lo", "cloudless*", "cl*", "veth*", "docker*", "cni*"};
+  std::vector<std::string> excluded_interfaces = {"cloudless*", "cl???????????", "veth*", "docker*",
+                                                  "cni*",       "flannel*",      "cali*"};
 };
 
 class LoadBalancerController {
