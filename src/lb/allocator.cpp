@@ -113,8 +113,9 @@ class Allocator {
         pinned.push_back(&pool);
       }
     }
-    std::ranges::stable_sort(
-        pinned, {}, [](const AddressPool* pool) { return std::pair(pool->priority == 0, pool->priority); });
+    std::ranges::sort(pinned, {}, [](const AddressPool* pool) {
+      return std::tuple(pool->priority == 0, pool->priority, pool->name);
+    });
     pinned.insert(pinned.end(), open.begin(), open.end());
     return pinned;
   }

@@ -75,6 +75,8 @@ std::string Lan::add(const std::string& name) {
   const auto made = net::make_netns(path);
   EXPECT_TRUE(made) << (made ? "" : made.error().message);
   paths_.push_back(path);
+  // Link-local addresses are there at once, not after a second of duplicate detection.
+  sh(path, "sysctl -qw net.ipv6.conf.default.accept_dad=0");
   return path;
 }
 
