@@ -3,6 +3,7 @@
 
 #include "apiserver/json_fields.hpp"
 #include "apiserver/server_state.hpp"
+#include "apiserver/subresources/connect.hpp"
 #include "apiserver/verbs/verbs.hpp"
 #include "base/strings.hpp"
 
@@ -132,6 +133,10 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
   if (!described) co_return std::unexpected(unknown_resource());
   if (std::ranges::find(described->verbs, call.info.verb) == described->verbs.end()) {
     co_return std::unexpected(method_not_supported(call.type().id, call.info.verb));
+  }
+  if (is_connect(call.info.subresource)) {
+    if (!pipeline.nodes) co_return std::unexpected(service_unavailable("this server has no way to the nodes"));
+    co_return co_await serve_connect(registry, *pipeline.nodes, call, std::move(request), response);
   }
   call.media = CO_TRY(negotiate_for(call.info, request.headers, call.raw_query));
   if (request.body) {

@@ -19,7 +19,8 @@ ApiServer::State::State(ServerOptions server_options, store::Store& store, runti
       registry({.root = options.storage_root,
                 .services = {options.service_cidr, options.first_node_port, options.last_node_port}},
                store, loop, transformer, server_clock, server_random, server_log),
-      definitions(registry, loop, server_log) {}
+      definitions(registry, loop, server_log),
+      compactor(store, loop, server_log) {}
 
 ApiServer::ApiServer(ServerOptions options, store::Store& store, runtime::Executor& executor,
                      ValueTransformer* transformer, const Clock& clock, Random& random,
@@ -40,12 +41,14 @@ Task<Result<>> ApiServer::start() {
   CO_TRY(co_await state_->registry.start());
   CO_TRY(co_await state_->definitions.start());
   CO_TRY(co_await state_->create_system_objects());
+  state_->compactor.start();
   state_->ready = true;
   co_return Result<>();
 }
 
 Task<void> ApiServer::stop() {
   state_->ready = false;
+  co_await state_->compactor.stop();
   co_await state_->definitions.stop();
   co_await state_->registry.stop();
 }

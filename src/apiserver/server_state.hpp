@@ -7,6 +7,7 @@
 
 #include "apiserver/custom/definitions.hpp"
 #include "apiserver/discovery/documents.hpp"
+#include "apiserver/registry/compactor.hpp"
 #include "apiserver/registry/registry.hpp"
 #include "apiserver/request/call.hpp"
 #include "apiserver/server.hpp"
@@ -28,6 +29,7 @@ struct ApiServer::State {
   Registry registry;
   Definitions definitions;
   Documents documents;
+  Compactor compactor;
   std::atomic<bool> ready{false};
 
   // The stages.

@@ -61,7 +61,7 @@ Task<ApiResult<Storage::Page>> Storage::read_range(const ResourceType& type, std
   co_return page;
 }
 
-Task<ApiResult<WriteOutcome>> Storage::write(const ResourceType&, std::string key, uint64_t expected,
+Task<ApiResult<WriteOutcome>> Storage::write(const ResourceType& type, std::string key, uint64_t expected,
                                              const json::object& object, Claims claims) {
   std::string value = encode_stored(object);
   if (transformer_) {
@@ -69,8 +69,23 @@ Task<ApiResult<WriteOutcome>> Storage::write(const ResourceType&, std::string ke
     if (!sealed) co_return std::unexpected(ApiStatus(sealed.error()));
     value = std::move(*sealed);
   }
-  store::PutRequest put{.key = key, .value = share(std::move(value))};
+  const store::LeaseId lease = CO_TRY(co_await lease_for(type));
+  store::PutRequest put{.key = key, .value = share(std::move(value)), .lease = lease};
   co_return co_await commit(std::move(key), expected, std::move(put), std::move(claims));
+}
+
+Task<ApiResult<store::LeaseId>> Storage::lease_for(const ResourceType& type) {
+  if (type.id != GroupResource{"", "events"}) co_return store::LeaseId{0};
+  {
+    const std::lock_guard lock(mutex_);
+    if (event_lease_ != 0 && clock_.steady_now() < event_lease_until_) co_return event_lease_;
+  }
+  const Result<store::Lease> lease = co_await store_.grant_lease(0, kEventTtl + kEventLeaseReuse);
+  if (!lease) co_return std::unexpected(ApiStatus(lease.error()));
+  const std::lock_guard lock(mutex_);
+  event_lease_ = lease->id;
+  event_lease_until_ = clock_.steady_now() + kEventLeaseReuse;
+  co_return event_lease_;
 }
 
 Task<ApiResult<WriteOutcome>> Storage::erase(std::string key, uint64_t expected, Claims claims) {

@@ -8,14 +8,20 @@
 #include <boost/json/fwd.hpp>
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "apiserver/registry/catalog.hpp"
+#include "base/clock.hpp"
 #include "store/store.hpp"
 
 namespace cloudless::apiserver {
+
+/// How long events are kept (upstream's --event-ttl), and how long one lease takes in new ones.
+inline constexpr std::chrono::seconds kEventTtl = std::chrono::hours(1);
+inline constexpr std::chrono::seconds kEventLeaseReuse = std::chrono::minutes(1);
 
 struct Claims {
   struct Take {
@@ -39,7 +45,8 @@ struct WriteOutcome {
 class Storage {
  public:
   /// `transformer` may be null.
-  Storage(store::Store& store, ValueTransformer* transformer) : store_(store), transformer_(transformer) {}
+  Storage(store::Store& store, ValueTransformer* transformer, const Clock& clock)
+      : store_(store), transformer_(transformer), clock_(clock) {}
 
   /// The present object, linearizable; null where there is none.
   runtime::Task<ApiResult<CachedObjectPtr>> read(const ResourceType& type, std::string key);
@@ -60,11 +67,18 @@ class Storage {
   store::Store& store() { return store_; }
 
  private:
+  // A lease that lets events go when they are old; 0 for all other objects.
+  runtime::Task<ApiResult<store::LeaseId>> lease_for(const ResourceType& type);
   runtime::Task<ApiResult<WriteOutcome>> commit(std::string key, uint64_t expected, store::TxnOp operation,
                                                 Claims claims);
 
   store::Store& store_;
   ValueTransformer* const transformer_;
+  const Clock& clock_;
+
+  std::mutex mutex_;
+  store::LeaseId event_lease_ = 0;
+  SteadyTime event_lease_until_;  // shared by new events up to then
 };
 
 /// The stored text: without resourceVersion, which is the key's revision.

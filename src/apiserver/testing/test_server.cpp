@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "net/server.hpp"
 #include "store/open.hpp"
 
 namespace cloudless::apiserver::testing {
@@ -33,6 +34,7 @@ struct TestServer::State {
   std::unique_ptr<runtime::LoopThread> thread = std::make_unique<runtime::LoopThread>("apiserver-test");
   std::unique_ptr<ApiServer> server;
   std::unique_ptr<net::InProcessTransport> admin;
+  std::unique_ptr<net::Server> listener;
   Logger log;
 };
 
@@ -56,11 +58,27 @@ TestServer::TestServer(TestServerOptions options) : state_(std::make_unique<Stat
 }
 
 TestServer::~TestServer() {
+  if (state_->listener) run(state_->listener->stop(Duration(0)));
   run(state_->admin->stop());
   run(state_->server->stop());
+  state_->listener.reset();
   state_->admin.reset();
   state_->server.reset();
   state_->thread.reset();
+}
+
+std::string TestServer::url() {
+  if (!state_->listener) {
+    net::ServerOptions options;
+    options.address = {.host = "127.0.0.1", .port = 0};
+    state_->listener = std::make_unique<net::Server>(std::vector<runtime::EventLoop*>{&loop()}, std::move(options),
+                                                     state_->server->handler(), state_->log);
+    if (const Result<> started = state_->listener->start(); !started) {
+      std::fprintf(stderr, "listen on loopback: %s\n", started.error().message.c_str());
+      std::abort();
+    }
+  }
+  return fmt::format("http://127.0.0.1:{}", state_->listener->port());
 }
 
 ApiServer& TestServer::server() { return *state_->server; }
