@@ -29,7 +29,8 @@ std::string node_roles(const json::object& node) {
   if (const json::object* labels = object_at(node, {"metadata", "labels"})) {
     for (const auto& [label, value] : *labels) {
       const std::string_view name = label;
-      if (name.starts_with(kPrefix) && name.size() > kPrefix.size()) roles.emplace_back(name.substr(kPrefix.size()));
+      if (name.starts_with(kPrefix) && name.size() > kPrefix.size())
+        roles.emplace_back(name.substr(kPrefix.size()));
       if (name == "kubernetes.io/role" && value.is_string()) roles.emplace_back(value.get_string());
     }
   }
@@ -80,7 +81,8 @@ std::string requested_duration(const json::object& request) {
   const json::value* seconds = find(request, {"spec", "expirationSeconds"});
   if (!seconds || !seconds->is_number()) return "<none>";
   const WallTime zero{};
-  return human_age(format_rfc3339(zero), zero + std::chrono::seconds(number_at(request, {"spec", "expirationSeconds"})));
+  return human_age(format_rfc3339(zero),
+                   zero + std::chrono::seconds(number_at(request, {"spec", "expirationSeconds"})));
 }
 
 json::array signing_request_row(const json::object& object, WallTime now) {
@@ -160,7 +162,8 @@ json::array priority_level_row(const json::object& object, WallTime now) {
 constexpr BuiltinPrinter kPrinters[] = {
     {"", "namespaces", "Name,Status,Age", namespace_row},
     {"", "nodes",
-     "Name,Status,Roles,Age,Version,Internal-IP*,External-IP*,OS-Image*,Kernel-Version*,Container-Runtime*", node_row},
+     "Name,Status,Roles,Age,Version,Internal-IP*,External-IP*,OS-Image*,Kernel-Version*,Container-Runtime*",
+     node_row},
     {"certificates.k8s.io", "certificatesigningrequests",
      "Name,Age,SignerName,Requestor,RequestedDuration,Condition", signing_request_row},
     {"apiregistration.k8s.io", "apiservices", "Name,Service,Available,Age", api_service_row},

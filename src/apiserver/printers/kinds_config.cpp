@@ -18,7 +18,8 @@ json::array config_map_row(const json::object& object, WallTime now) {
 }
 
 json::array secret_row(const json::object& object, WallTime now) {
-  return {name_of(object), text_cell(text_at(object, {"type"}), ""), members(object, "data"), age_cell(object, now)};
+  return {name_of(object), text_cell(text_at(object, {"type"}), ""), members(object, "data"),
+          age_cell(object, now)};
 }
 
 json::array service_account_row(const json::object& object, WallTime now) {
@@ -34,7 +35,8 @@ std::string used_of_hard(const json::object& quota, bool limits) {
   if (const json::object* hard = object_at(quota, {"status", "hard"})) {
     for (const auto& [name, value] : *hard) {
       if (std::string_view(name).starts_with("limits.") != limits || !value.is_string()) continue;
-      texts.push_back(fmt::format("{}: {}/{}", std::string_view(name), text_at(quota, {"status", "used", name}),
+      texts.push_back(fmt::format("{}: {}/{}", std::string_view(name),
+                                  text_at(quota, {"status", "used", name}),
                                   std::string_view(value.get_string())));
     }
   }
@@ -43,8 +45,8 @@ std::string used_of_hard(const json::object& quota, bool limits) {
 }
 
 json::array quota_row(const json::object& object, WallTime now) {
-  return {name_of(object), json::string(used_of_hard(object, false)), json::string(used_of_hard(object, true)),
-          age_cell(object, now)};
+  return {name_of(object), json::string(used_of_hard(object, false)),
+          json::string(used_of_hard(object, true)), age_cell(object, now)};
 }
 
 std::string_view first_of(std::initializer_list<std::string_view> texts) {
@@ -57,7 +59,8 @@ std::string_view first_of(std::initializer_list<std::string_view> texts) {
 std::string event_source(const json::object& event) {
   const std::string_view component =
       first_of({text_at(event, {"source", "component"}), text_at(event, {"reportingComponent"})});
-  const std::string_view host = first_of({text_at(event, {"source", "host"}), text_at(event, {"reportingInstance"})});
+  const std::string_view host =
+      first_of({text_at(event, {"source", "host"}), text_at(event, {"reportingInstance"})});
   return host.empty() ? std::string(component) : fmt::format("{}, {}", component, host);
 }
 
@@ -66,7 +69,8 @@ json::array event_row(const json::object& event, WallTime now) {
       first_of({text_at(event, {"firstTimestamp"}), text_at(event, {"eventTime"})});
   const std::string_view last =
       first_of({text_at(event, {"series", "lastObservedTime"}), text_at(event, {"lastTimestamp"}), first});
-  const int64_t count = find(event, {"series"}) ? number_at(event, {"series", "count"}) : number_at(event, {"count"}, 1);
+  const int64_t count =
+      find(event, {"series"}) ? number_at(event, {"series", "count"}) : number_at(event, {"count"}, 1);
   return {json::string(human_age(last, now)),
           text_cell(text_at(event, {"type"}), ""),
           text_cell(text_at(event, {"reason"}), ""),
@@ -94,7 +98,8 @@ std::string subjects(const json::object& binding, std::string_view kind) {
 
 json::array binding_row(const json::object& object, WallTime now) {
   return {name_of(object),
-          json::string(fmt::format("{}/{}", text_at(object, {"roleRef", "kind"}), text_at(object, {"roleRef", "name"}))),
+          json::string(fmt::format("{}/{}", text_at(object, {"roleRef", "kind"}),
+                                   text_at(object, {"roleRef", "name"}))),
           age_cell(object, now),
           json::string(subjects(object, "User")),
           json::string(subjects(object, "Group")),
@@ -102,8 +107,8 @@ json::array binding_row(const json::object& object, WallTime now) {
 }
 
 json::array priority_class_row(const json::object& object, WallTime now) {
-  return {name_of(object), number_at(object, {"value"}), truth_at(object, {"globalDefault"}), age_cell(object, now),
-          text_cell(text_at(object, {"preemptionPolicy"}), "")};
+  return {name_of(object), number_at(object, {"value"}), truth_at(object, {"globalDefault"}),
+          age_cell(object, now), text_cell(text_at(object, {"preemptionPolicy"}), "")};
 }
 
 json::array lease_row(const json::object& object, WallTime now) {
@@ -122,8 +127,9 @@ std::string access_modes(const json::array& modes) {
 }
 
 std::string storage_status(const json::object& object) {
-  return text_at(object, {"metadata", "deletionTimestamp"}).empty() ? std::string(text_at(object, {"status", "phase"}))
-                                                                    : "Terminating";
+  return text_at(object, {"metadata", "deletionTimestamp"}).empty()
+             ? std::string(text_at(object, {"status", "phase"}))
+             : "Terminating";
 }
 
 json::array claim_row(const json::object& object, WallTime now) {
@@ -202,23 +208,30 @@ constexpr BuiltinPrinter kPrinters[] = {
     {"", "serviceaccounts", "Name,Secrets,Age", service_account_row},
     {"", "limitranges", "Name,Created At", created_row},
     {"", "resourcequotas", "Name,Request,Limit,Age", quota_row},
-    {"", "events", "Last Seen,Type,Reason,Object,Subobject*,Source*,Message,First Seen*,Count*,Name*", event_row},
+    {"", "events", "Last Seen,Type,Reason,Object,Subobject*,Source*,Message,First Seen*,Count*,Name*",
+     event_row},
     {"", "persistentvolumeclaims",
-     "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode*", claim_row},
+     "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode*",
+     claim_row},
     {"", "persistentvolumes",
-     "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,VolumeMode*",
+     "Name,Capacity,Access Modes,Reclaim "
+     "Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,VolumeMode*",
      volume_row},
     {"rbac.authorization.k8s.io", "roles", "Name,Created At", created_row},
     {"rbac.authorization.k8s.io", "clusterroles", "Name,Created At", created_row},
-    {"rbac.authorization.k8s.io", "rolebindings", "Name,Role,Age,Users*,Groups*,ServiceAccounts*", binding_row},
-    {"rbac.authorization.k8s.io", "clusterrolebindings", "Name,Role,Age,Users*,Groups*,ServiceAccounts*", binding_row},
-    {"scheduling.k8s.io", "priorityclasses", "Name,Value,Global-Default,Age,PreemptionPolicy*", priority_class_row},
+    {"rbac.authorization.k8s.io", "rolebindings", "Name,Role,Age,Users*,Groups*,ServiceAccounts*",
+     binding_row},
+    {"rbac.authorization.k8s.io", "clusterrolebindings", "Name,Role,Age,Users*,Groups*,ServiceAccounts*",
+     binding_row},
+    {"scheduling.k8s.io", "priorityclasses", "Name,Value,Global-Default,Age,PreemptionPolicy*",
+     priority_class_row},
     {"coordination.k8s.io", "leases", "Name,Holder,Age", lease_row},
     {"storage.k8s.io", "storageclasses",
      "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion,Age", storage_class_row},
     {"storage.k8s.io", "volumeattachments", "Name,Attacher,PV,Node,Attached,Age", attachment_row},
     {"storage.k8s.io", "csidrivers",
-     "Name,AttachRequired,PodInfoOnMount,StorageCapacity,TokenRequests,RequiresRepublish,Modes,Age", csi_driver_row},
+     "Name,AttachRequired,PodInfoOnMount,StorageCapacity,TokenRequests,RequiresRepublish,Modes,Age",
+     csi_driver_row},
     {"storage.k8s.io", "csinodes", "Name,Drivers,Age", csi_node_row},
     {"apiextensions.k8s.io", "customresourcedefinitions", "Name,Created At", created_row},
 };

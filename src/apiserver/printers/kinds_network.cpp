@@ -76,7 +76,8 @@ json::array endpoints_row(const json::object& endpoints, WallTime now) {
       if (ports.empty()) texts.push_back(ip);
       for (const json::value& port : ports) {
         const int64_t number = port.is_object() ? number_at(port.get_object(), {"port"}) : 0;
-        texts.push_back(ip.contains(':') ? fmt::format("[{}]:{}", ip, number) : fmt::format("{}:{}", ip, number));
+        texts.push_back(ip.contains(':') ? fmt::format("[{}]:{}", ip, number)
+                                         : fmt::format("{}:{}", ip, number));
       }
     }
   }
@@ -140,7 +141,8 @@ json::array address_row(const json::object& object, WallTime) {
   std::string parent = "<none>";
   if (reference) {
     parent = std::string(text_at(*reference, {"resource"}));
-    if (const std::string_view ns = text_at(*reference, {"namespace"}); !ns.empty()) parent += fmt::format("/{}", ns);
+    if (const std::string_view ns = text_at(*reference, {"namespace"}); !ns.empty())
+      parent += fmt::format("/{}", ns);
     parent += fmt::format("/{}", text_at(*reference, {"name"}));
   }
   return {name_of(object), json::string(parent)};

@@ -42,7 +42,8 @@ void note_restarts(const json::object& status, ContainerTally& tally) {
 bool is_sidecar(const json::object& pod, std::string_view name) {
   for (const json::value& value : array_at(pod, {"spec", "initContainers"})) {
     const json::object* container = value.if_object();
-    if (container && text_at(*container, {"name"}) == name) return text_at(*container, {"restartPolicy"}) == "Always";
+    if (container && text_at(*container, {"name"}) == name)
+      return text_at(*container, {"restartPolicy"}) == "Always";
   }
   return false;
 }
@@ -157,8 +158,12 @@ const json::array& template_containers(const json::object& object) {
   return array_at(object, {"spec", "template", "spec", "containers"});
 }
 
-json::string names_cell(const json::object& object) { return json::string(container_names(template_containers(object))); }
-json::string images_cell(const json::object& object) { return json::string(container_images(template_containers(object))); }
+json::string names_cell(const json::object& object) {
+  return json::string(container_names(template_containers(object)));
+}
+json::string images_cell(const json::object& object) {
+  return json::string(container_images(template_containers(object)));
+}
 json::string selector_cell(const json::object& object) {
   return json::string(format_selector(object_at(object, {"spec", "selector"})));
 }
@@ -196,8 +201,8 @@ json::array replication_controller_row(const json::object& object, WallTime now)
 }
 
 json::array stateful_set_row(const json::object& object, WallTime now) {
-  return {name_of(object), json::string(of_total(object, "readyReplicas")), age_cell(object, now), names_cell(object),
-          images_cell(object)};
+  return {name_of(object), json::string(of_total(object, "readyReplicas")), age_cell(object, now),
+          names_cell(object), images_cell(object)};
 }
 
 json::array daemon_set_row(const json::object& object, WallTime now) {
@@ -256,7 +261,8 @@ json::array job_row(const json::object& job, WallTime now) {
 }
 
 json::array cron_job_row(const json::object& object, WallTime now) {
-  const json::array& containers = array_at(object, {"spec", "jobTemplate", "spec", "template", "spec", "containers"});
+  const json::array& containers =
+      array_at(object, {"spec", "jobTemplate", "spec", "template", "spec", "containers"});
   const std::string_view last = text_at(object, {"status", "lastScheduleTime"});
   return {name_of(object),
           text_cell(text_at(object, {"spec", "schedule"}), ""),
@@ -272,7 +278,8 @@ json::array cron_job_row(const json::object& object, WallTime now) {
 
 json::array pod_template_row(const json::object& object, WallTime) {
   const json::array& containers = array_at(object, {"template", "spec", "containers"});
-  return {name_of(object), json::string(container_names(containers)), json::string(container_images(containers)),
+  return {name_of(object), json::string(container_names(containers)),
+          json::string(container_images(containers)),
           json::string(format_labels(object_at(object, {"template", "metadata", "labels"})))};
 }
 
@@ -343,15 +350,18 @@ constexpr BuiltinPrinter kPrinters[] = {
     {"", "replicationcontrollers", "Name,Desired,Current,Ready,Age,Containers*,Images*,Selector*",
      replication_controller_row},
     {"apps", "replicasets", "Name,Desired,Current,Ready,Age,Containers*,Images*,Selector*", replica_set_row},
-    {"apps", "deployments", "Name,Ready,Up-to-date,Available,Age,Containers*,Images*,Selector*", deployment_row},
+    {"apps", "deployments", "Name,Ready,Up-to-date,Available,Age,Containers*,Images*,Selector*",
+     deployment_row},
     {"apps", "statefulsets", "Name,Ready,Age,Containers*,Images*", stateful_set_row},
     {"apps", "daemonsets",
-     "Name,Desired,Current,Ready,Up-to-date,Available,Node Selector,Age,Containers*,Images*,Selector*", daemon_set_row},
+     "Name,Desired,Current,Ready,Up-to-date,Available,Node Selector,Age,Containers*,Images*,Selector*",
+     daemon_set_row},
     {"apps", "controllerrevisions", "Name,Controller,Revision,Age", controller_revision_row},
     {"batch", "jobs", "Name,Status,Completions,Duration,Age,Containers*,Images*,Selector*", job_row},
     {"batch", "cronjobs",
      "Name,Schedule,Timezone,Suspend,Active,Last Schedule,Age,Containers*,Images*,Selector*", cron_job_row},
-    {"autoscaling", "horizontalpodautoscalers", "Name,Reference,Targets,MinPods,MaxPods,Replicas,Age", autoscaler_row},
+    {"autoscaling", "horizontalpodautoscalers", "Name,Reference,Targets,MinPods,MaxPods,Replicas,Age",
+     autoscaler_row},
     {"policy", "poddisruptionbudgets", "Name,Min Available,Max Unavailable,Allowed Disruptions,Age",
      disruption_budget_row},
 };

@@ -1,6 +1,6 @@
 // Compactor: forgets old revisions every few minutes, as kube-apiserver does for etcd
-// (k8s.io/apiserver/pkg/storage/etcd3/compact.go). What was current one interval ago can still be read, so that
-// chunked lists come to their end.
+// (k8s.io/apiserver/pkg/storage/etcd3/compact.go). What was current one interval ago can still be read, so
+// that chunked lists come to their end.
 #pragma once
 
 #include "base/log.hpp"

@@ -19,8 +19,8 @@ constexpr size_t kMaxErrorBytes = 16 * 1024;
 // The agent's names for the streams of exec and attach.
 constexpr std::pair<std::string_view, std::string_view> kStreamOptions[] = {
     {"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}, {"tty", "tty"}};
-constexpr std::string_view kLogOptions[] = {"follow",     "previous",   "sinceSeconds", "sinceTime",
-                                            "timestamps", "tailLines",  "limitBytes",   "stream"};
+constexpr std::string_view kLogOptions[] = {"follow",     "previous",  "sinceSeconds", "sinceTime",
+                                            "timestamps", "tailLines", "limitBytes",   "stream"};
 
 void add_parameter(std::string& target, std::string_view name, std::string_view value) {
   target += target.contains('?') ? '&' : '?';
@@ -54,7 +54,8 @@ ApiResult<std::string> container_of(const Call& call, const json::object& pod) {
   for (const auto* list : {&containers, &init, &ephemeral}) {
     if (std::ranges::find(*list, wanted) != list->end()) return wanted;
   }
-  return std::unexpected(bad_request(fmt::format("container {} is not valid for pod {}", wanted, name_of(pod))));
+  return std::unexpected(
+      bad_request(fmt::format("container {} is not valid for pod {}", wanted, name_of(pod))));
 }
 
 bool is_true(const Query& query, std::string_view name) { return query.has(name) && query.truth(name); }
@@ -107,10 +108,12 @@ ApiResult<uint16_t> parse_port(std::string_view text, uint16_t fallback) {
 
 Task<ApiResult<Destination>> pod_destination(Registry& registry, const Call& call) {
   const ProxyName wanted = parse_proxy_name(call.info.name);
-  const CachedObjectPtr stored = CO_TRY(co_await registry.read(call.type(), call.info.namespace_, wanted.name));
+  const CachedObjectPtr stored =
+      CO_TRY(co_await registry.read(call.type(), call.info.namespace_, wanted.name));
   const ObjectPtr pod = stored->decode();
   const std::string_view address = text_at(*pod, {"status", "podIP"});
-  if (address.empty()) co_return std::unexpected(service_unavailable("address not allowed: the pod has no address yet"));
+  if (address.empty())
+    co_return std::unexpected(service_unavailable("address not allowed: the pod has no address yet"));
   const json::array& containers = array_at(*pod, {"spec", "containers"});
   uint16_t fallback = 80;
   if (!containers.empty() && containers[0].is_object()) {
@@ -128,7 +131,8 @@ Task<ApiResult<Destination>> service_destination(Registry& registry, const Call&
   const ProxyName wanted = parse_proxy_name(call.info.name);
   const ObjectPtr endpoints =
       CO_TRY(co_await registry.get({"", "endpoints"}, call.info.namespace_, wanted.name));
-  const ObjectPtr service = CO_TRY(co_await registry.get({"", "services"}, call.info.namespace_, wanted.name));
+  const ObjectPtr service =
+      CO_TRY(co_await registry.get({"", "services"}, call.info.namespace_, wanted.name));
   std::string port_name = wanted.port;
   for (const json::value& value : array_at(*service, {"spec", "ports"})) {
     if (value.is_object() && std::to_string(number_at(value.get_object(), {"port"})) == wanted.port) {
@@ -220,8 +224,8 @@ Task<ApiResult<>> serve_connect(Registry& registry, NodeConnector& nodes, Call& 
   Result<std::shared_ptr<net::Transport>> transport;
   if (proxy && call.info.resource != "nodes") {
     const bool pod = call.info.resource == "pods";
-    const Destination to = CO_TRY(pod ? co_await pod_destination(registry, call)
-                                      : co_await service_destination(registry, call));
+    const Destination to =
+        CO_TRY(pod ? co_await pod_destination(registry, call) : co_await service_destination(registry, call));
     onward.target = proxied_path(call);
     transport = co_await nodes.connect(to.scheme, to.host, to.port);
   } else {
@@ -235,7 +239,8 @@ Task<ApiResult<>> serve_connect(Registry& registry, NodeConnector& nodes, Call& 
       onward.target = CO_TRY(agent_target(call, *pod));
       node_name = text_at(*pod, {"spec", "nodeName"});
       if (node_name.empty()) {
-        co_return std::unexpected(bad_request(fmt::format("pod {} does not have a host assigned", call.info.name)));
+        co_return std::unexpected(
+            bad_request(fmt::format("pod {} does not have a host assigned", call.info.name)));
       }
     }
     const ObjectPtr node = CO_TRY(co_await node_of(registry, node_name));

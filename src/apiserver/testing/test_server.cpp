@@ -70,9 +70,10 @@ TestServer::~TestServer() {
 std::string TestServer::url() {
   if (!state_->listener) {
     net::ServerOptions options;
-    options.address = {.host = "127.0.0.1", .port = 0};
-    state_->listener = std::make_unique<net::Server>(std::vector<runtime::EventLoop*>{&loop()}, std::move(options),
-                                                     state_->server->handler(), state_->log);
+    options.address = net::SocketAddress::parse("127.0.0.1:0").value();
+    state_->listener =
+        std::make_unique<net::Server>(std::vector<runtime::EventLoop*>{&loop()}, std::move(options),
+                                      state_->server->handler(), state_->log);
     if (const Result<> started = state_->listener->start(); !started) {
       std::fprintf(stderr, "listen on loopback: %s\n", started.error().message.c_str());
       std::abort();

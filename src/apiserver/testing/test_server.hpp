@@ -44,7 +44,8 @@ class TestServer {
   std::unique_ptr<net::InProcessTransport> transport(std::string user = "system:admin",
                                                      std::vector<std::string> groups = {"system:masters"});
 
-  /// Serves plain HTTP on loopback from the first call on, for clients that are programs: "http://127.0.0.1:41234".
+  /// Serves plain HTTP on loopback from the first call on, for clients that are programs:
+  /// "http://127.0.0.1:41234".
   std::string url();
 
   /// Runs a task on the server's loop and waits for it.
