@@ -15,7 +15,9 @@ namespace cloudless::apiserver {
 
 namespace {
 
-constexpr std::string_view kOpenApiV2Protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+// What clients ask for has an '@' in it, which no media type may have; the answer says it with a dot.
+constexpr std::string_view kOpenApiV2Protobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+constexpr std::string_view kOpenApiV2ProtobufAsked = "com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 std::vector<schema::OpenApiResource> open_api_resources(const Catalog& catalog, const std::string* group,
                                                         const std::string* version) {
@@ -115,7 +117,7 @@ ApiResult<std::optional<Document>> Documents::get(const CatalogPtr& catalog, std
                                                   const net::Headers& headers, std::string_view query) {
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   const bool open_api = path.starts_with("/openapi/");
-  const bool protobuf = path == "/openapi/v2" && accepts(headers, kOpenApiV2Protobuf.substr(0, 47));
+  const bool protobuf = path == "/openapi/v2" && accepts(headers, kOpenApiV2ProtobufAsked);
   MediaType media;
   if (!open_api) media = TRY(negotiate(headers, query, {.aggregated = true, .protobuf = false}));
   const std::string key = fmt::format("{} {} {} {}", path, protobuf, media.shape == Shape::kAggregated,
