@@ -135,7 +135,8 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
     co_return std::unexpected(method_not_supported(call.type().id, call.info.verb));
   }
   if (is_connect(call.info.subresource)) {
-    if (!pipeline.nodes) co_return std::unexpected(service_unavailable("this server has no way to the nodes"));
+    if (!pipeline.nodes)
+      co_return std::unexpected(service_unavailable("this server has no way to the nodes"));
     co_return co_await serve_connect(registry, *pipeline.nodes, call, std::move(request), response);
   }
   call.media = CO_TRY(negotiate_for(call.info, request.headers, call.raw_query));
