@@ -7,6 +7,7 @@
 #include "api/discovery_v1.hpp"
 #include "client/informers.hpp"
 #include "network/command.hpp"
+#include "network/health_checks.hpp"
 #include "network/service_rules.hpp"
 #include "runtime/timer.hpp"
 
@@ -84,7 +85,8 @@ struct ServiceProxy::State {
         membership(members),
         workers(pool),
         log(std::move(logger)),
-        scope(event_loop, log) {
+        scope(event_loop, log),
+        health_checks(event_loop, log) {
     context.node_name = options.node_name;
     context.cluster_cidrs = options.cluster_cidrs;
     context.service_cidrs = options.service_cidrs;
@@ -105,6 +107,7 @@ struct ServiceProxy::State {
   void rebuild();
   Transaction collect();
   void update(const std::string& key, Transaction& transaction);
+  void remember_health(const std::string& key, const ServiceView& view);
   void remember_nodes(const std::string& key, const ServiceView& view);
 
   const ServiceProxyOptions options;
@@ -115,6 +118,7 @@ struct ServiceProxy::State {
   runtime::WorkerPool& workers;
   Logger log;
   runtime::TaskScope scope;
+  HealthChecks health_checks;
   runtime::Signal wake;
   std::shared_ptr<void> subscription;
 
@@ -123,6 +127,8 @@ struct ServiceProxy::State {
   std::set<std::string> dirty;
   std::map<std::string, std::set<std::string>> keys_by_node;  // whose Services have endpoints there
   std::map<std::string, std::set<std::string>> nodes_by_key;
+  std::map<std::string, std::pair<uint16_t, HealthCheck>> health;  // by Service, with its port
+  bool health_changed = false;
   std::vector<RuleTable> tables;  // IPv4, IPv6
   bool full = true;               // the kernel's tables are not known to be ours
   bool outgrown = false;          // the base has too few choices
@@ -177,12 +183,28 @@ void ServiceProxy::State::remember_nodes(const std::string& key, const ServiceVi
   }
 }
 
+void ServiceProxy::State::remember_health(const std::string& key, const ServiceView& view) {
+  const auto before = health.find(key);
+  if (view.health_check_node_port == 0 || view.external_policy != TrafficPolicy::kLocal) {
+    health_changed = health_changed || before != health.end();
+    if (before != health.end()) health.erase(before);
+    return;
+  }
+  const client::NamespacedName name = client::split_key(key);
+  std::pair check(view.health_check_node_port,
+                  HealthCheck{name.ns, name.name, count_local_endpoints(view, context)});
+  if (before != health.end() && before->second == check) return;
+  health[key] = std::move(check);
+  health_changed = true;
+}
+
 void ServiceProxy::State::update(const std::string& key, Transaction& transaction) {
   const auto service = services.cache().get(key);
   ServiceView view;
   view.key = key;
   if (service) view = view_service(*service, slices.cache().by_index(kByService, key));
   remember_nodes(key, view);
+  remember_health(key, view);
   if (const size_t needed = choices_needed(view, context); needed > context.prepared_choices) {
     context.prepared_choices = std::bit_ceil(needed);
     outgrown = true;
@@ -223,6 +245,11 @@ Transaction ServiceProxy::State::collect() {
 
 Task<void> ServiceProxy::State::sync_once() {
   Transaction transaction = collect();
+  if (std::exchange(health_changed, false)) {
+    std::map<uint16_t, HealthCheck> checks;
+    for (const auto& [key, check] : health) checks.insert(check);
+    co_await health_checks.set(std::move(checks));
+  }
   if (transaction.script.empty()) co_return;
   const bool was_full = std::exchange(full, false);
   const auto applied =
@@ -286,6 +313,7 @@ Task<void> ServiceProxy::stop() {
   state_->subscription.reset();
   state_->scope.cancel();
   co_await state_->scope.join();
+  co_await state_->health_checks.stop();
 }
 
 }  // namespace cloudless::network
