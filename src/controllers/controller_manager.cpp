@@ -2,10 +2,12 @@
 
 #include "base/ranges.hpp"
 #include "controllers/certificates.hpp"
+#include "controllers/daemon_set.hpp"
 #include "controllers/deployment/deployment.hpp"
 #include "controllers/endpoint_slice.hpp"
 #include "controllers/endpoints.hpp"
 #include "controllers/garbage_collector.hpp"
+#include "controllers/job.hpp"
 #include "controllers/namespace.hpp"
 #include "controllers/node_lifecycle.hpp"
 #include "controllers/pod_gc.hpp"
@@ -38,6 +40,10 @@ constexpr Entry kEntries[] = {
      [](const Deps& deps, const auto&) { return make_replica_set_controller(deps); }},
     {"replicationcontroller-controller",
      [](const Deps& deps, const auto&) { return make_replication_controller(deps); }},
+    {"daemonset-controller", [](const Deps& deps, const auto&) { return make_daemon_set_controller(deps); }},
+    {"job-controller", [](const Deps& deps, const auto&) { return make_job_controller(deps); }},
+    {"ttl-after-finished-controller",
+     [](const Deps& deps, const auto&) { return make_ttl_after_finished_controller(deps); }},
     {"endpointslice-controller",
      [](const Deps& deps, const auto&) { return make_endpoint_slice_controller(deps); }},
     {"endpoints-controller", [](const Deps& deps, const auto&) { return make_endpoints_controller(deps); }},
