@@ -70,7 +70,6 @@ TEST_F(ScheduleTest, InitContainersCountByTheirPeakAndSidecarsThroughout) {
   sidecar.restartPolicy = "Always";
   sidecar.resources.requests["cpu"] = "500m";
   EXPECT_EQ(requests_of(with_init).milli_cpu, 3000);
-  init = with_init.spec.initContainers[0];
   std::swap(with_init.spec.initContainers[0], with_init.spec.initContainers[1]);
   EXPECT_EQ(requests_of(with_init).milli_cpu, 3500);
 }
