@@ -50,8 +50,9 @@ struct Options {
 };
 
 /// Opens the store and reads its index (100,000 keys in well under a second). Blocks; for start-up. The
-/// clock, the random source and whatever the log writes to outlive the store. Destroying the store makes it
-/// durable and ends its threads; no call may be under way.
+/// clock, the random source and whatever the log writes to outlive the store, and so do the event loops whose
+/// tasks call it: it answers from threads of its own. Destroying the store makes it durable and ends its
+/// threads; no call may be under way.
 Result<std::unique_ptr<Store>> open_store(Options options, const Clock& clock, Random& random, Logger log);
 
 }  // namespace cloudless::store

@@ -104,6 +104,9 @@ TEST_F(SharedStores, ConflictingWritersAreLinearizable) {
     const auto join = [](runtime::TaskScope& scope) -> runtime::Task<void> { co_await scope.join(); };
     runtime::run_blocking(thread_a.loop(), join(scope_a));
     runtime::run_blocking(thread_b.loop(), join(scope_b));
+    // A store answers from its own thread, so it ends before the loops that it answers to.
+    a_.reset();
+    b_.reset();
   }
   std::vector<Operation> all;
   for (const auto& history : histories) all.insert(all.end(), history.begin(), history.end());
