@@ -11,6 +11,7 @@ namespace {
 constexpr uint8_t kUnreachable = 7;  // RTN_UNREACHABLE
 /// After the pods' own routes and whatever an administrator set for the same network.
 constexpr uint32_t kUnreachableMetric = 4096;
+constexpr uint32_t kDefaultMetricV6 = 1024;  // IP6_RT_PRIO_USER
 
 std::optional<net::IpAddress> internal_ip(const NodeAddressing& node, bool v4) {
   for (const net::IpAddress& address : node.internal_ips) {
@@ -35,6 +36,8 @@ net::Route our_route(const net::Prefix& destination, uint32_t interface_index) {
   route.destination = destination.masked();
   route.interface_index = interface_index;
   route.protocol = kRouteProtocol;
+  // What the kernel makes of 0 for IPv6; said here, so that our routes are recognized when read back.
+  if (destination.address.is_v6()) route.priority = kDefaultMetricV6;
   return route;
 }
 
@@ -43,6 +46,7 @@ class Planner {
   Planner(const NetworkOptions& options, const Underlay& underlay) : options_(options), underlay_(underlay) {}
 
   void plan_self(const NodeAddressing& self) {
+    if (!self.internal_ips.empty()) tunnel_over_v4_ = self.internal_ips.front().is_v4();
     for (const net::Prefix& cidr : self.pod_cidrs) {
       net::Route route = our_route(cidr, cidr.address.is_v4() ? 0 : underlay_.loopback_index);
       route.type = kUnreachable;
@@ -75,7 +79,7 @@ class Planner {
                         "network's routers know {}",
                         node.name, via->to_string(), cidr.to_string()));
       } else {
-        plan_vxlan(node, cidr, *via);
+        plan_vxlan(node, cidr);
       }
     }
   }
@@ -97,7 +101,13 @@ class Planner {
     plan_.routes.push_back(std::move(route));
   }
 
-  void plan_vxlan(const NodeAddressing& node, const net::Prefix& cidr, const net::IpAddress& vtep) {
+  // Both families of pods go through the one tunnel, whose outer family is that of our first InternalIP.
+  void plan_vxlan(const NodeAddressing& node, const net::Prefix& cidr) {
+    const auto vtep = internal_ip(node, tunnel_over_v4_);
+    if (!vtep) {
+      plan_.problems.push_back(fmt::format("node {} has no InternalIP of the tunnel's family", node.name));
+      return;
+    }
     plan_.needs_vxlan = true;
     if (underlay_.vxlan_index == 0) return;
     const net::IpAddress gateway = cidr.masked().address;
@@ -110,13 +120,15 @@ class Planner {
     neighbour.address = gateway;
     neighbour.mac = vtep_mac(node.name);
     plan_.neighbours.push_back(neighbour);
-    neighbour.address = vtep;
+    neighbour.address = *vtep;
     neighbour.forwarding = true;
-    plan_.forwarding.push_back(neighbour);
+    if (std::ranges::find(plan_.forwarding, neighbour) == plan_.forwarding.end())
+      plan_.forwarding.push_back(neighbour);
   }
 
   const NetworkOptions& options_;
   const Underlay& underlay_;
+  bool tunnel_over_v4_ = true;
   RoutePlan plan_;
 };
 
@@ -134,13 +146,11 @@ RoutePlan plan_routes(const NetworkOptions& options, const std::vector<NodeAddre
                       const Underlay& underlay) {
   Planner planner(options, underlay);
   NodeAddressing self{options.node_name, {}, {}};
+  const auto own = std::ranges::find(nodes, options.node_name, &NodeAddressing::name);
+  if (own != nodes.end()) self = *own;
+  planner.plan_self(self);
   for (const NodeAddressing& node : nodes) {
-    if (node.name == options.node_name) {
-      self = node;
-      planner.plan_self(node);
-    } else {
-      planner.plan_peer(node);
-    }
+    if (node.name != options.node_name) planner.plan_peer(node);
   }
   return planner.finish(self);
 }

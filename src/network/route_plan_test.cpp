@@ -78,6 +78,18 @@ TEST(RoutePlan, OurOwnPodsAndClusterIpsEndHere) {
   EXPECT_EQ(route_to(plan, "10.96.0.0/12")->source, ip("192.0.2.1"));
 }
 
+TEST(RoutePlan, BothFamiliesOfPodsShareOneTunnel) {
+  std::vector<NodeAddressing> nodes = kNodes;
+  nodes[0].internal_ips.push_back(ip("2001:db8::1"));
+  nodes[2].pod_cidrs.push_back(cidr("fd00:10:244:2::/64"));
+  nodes[2].internal_ips.push_back(ip("2001:db9::2"));
+  const RoutePlan plan = plan_routes(options(Encapsulation::kAuto), nodes, underlay(kVxlan));
+  EXPECT_TRUE(route_to(plan, "fd00:10:244:2::/64"));
+  EXPECT_EQ(plan.neighbours.size(), 2u);
+  ASSERT_EQ(plan.forwarding.size(), 1u);
+  EXPECT_EQ(plan.forwarding[0].address, ip("198.51.100.2"));
+}
+
 TEST(RoutePlan, VtepsHaveUnicastAddressesOfTheirOwn) {
   EXPECT_NE(vtep_mac("a"), vtep_mac("b"));
   EXPECT_EQ(vtep_mac("a")[0] & 3, 2);
