@@ -280,8 +280,8 @@ runtime::Task<Result<>> PodWorker::try_clean_up() {
   }
   CO_TRY(co_await services_.volumes.unmount(pod->metadata.uid));
   if (services_.options.cgroup_driver == CgroupDriver::kCgroupfs) {
-    CO_TRY(services_.cgroups.remove_pod(
-        pod_cgroup_parent(*pod, services_.options.cgroup_driver, services_.options.cgroup_root)));
+    for (const std::string& cgroup : possible_pod_cgroups(pod->metadata.uid, services_.options.cgroup_root))
+      CO_TRY(services_.cgroups.remove_pod(cgroup));
   }
   std::error_code ignored;
   fs::remove_all(pod_log_dir(*pod, services_.options), ignored);

@@ -114,7 +114,9 @@ class StatusMaker {
     status.started = live && (verdict == view_.probes.end() || verdict->second.started);
     if (live) {
       status.state.running.emplace().startedAt = time_of(runtime.started_at);
-      status.ready = *status.started && (verdict == view_.probes.end() || verdict->second.ready);
+      // An ordinary init container is ready when it has done its work.
+      const bool serves = !is_init(container) || is_sidecar(container);
+      status.ready = serves && *status.started && (verdict == view_.probes.end() || verdict->second.ready);
       return;
     }
     if (runtime.state == ContainerState::kExited) {

@@ -121,6 +121,14 @@ std::string pod_cgroup_parent(const core::Pod& pod, CgroupDriver driver, const s
   return fmt::format("{}/kubepods{}/pod{}", root, middle.empty() ? "" : "/" + middle, pod.metadata.uid);
 }
 
+std::vector<std::string> possible_pod_cgroups(const std::string& uid, const std::string& cgroup_root) {
+  const std::string root = cgroup_root == "/" ? "" : cgroup_root;
+  std::vector<std::string> out;
+  for (const char* middle : {"", "/burstable", "/besteffort"})
+    out.push_back(fmt::format("{}/kubepods{}/pod{}", root, middle, uid));
+  return out;
+}
+
 Result<std::string> resource_field(const core::Container& container,
                                    const core::ResourceFieldSelector& selector,
                                    const Amounts& node_allocatable) {

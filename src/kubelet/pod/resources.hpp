@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "kubelet/kubelet.hpp"
 #include "kubelet/pod/pod_runtime.hpp"
@@ -34,6 +35,10 @@ PodCgroupLimits pod_cgroup_limits(const core::Pod& pod);
 /// The pod's cgroup as CRI wants it: "/kubepods/burstable/pod<uid>", or the systemd slice
 /// "kubepods-burstable-pod<uid>.slice" in full ("/kubepods.slice/kubepods-burstable.slice/...").
 std::string pod_cgroup_parent(const core::Pod& pod, CgroupDriver driver, const std::string& cgroup_root);
+
+/// Where a pod of that uid may have its cgroup (cgroupfs): of a pod that is known by its uid alone the class
+/// is not.
+std::vector<std::string> possible_pod_cgroups(const std::string& uid, const std::string& cgroup_root);
 
 /// The amount of `resource` ("limits.cpu", "requests.memory") of a container in units of `divisor`, rounded
 /// up; a missing limit is the node's allocatable (resourceFieldRef).

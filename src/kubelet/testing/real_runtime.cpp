@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 
 #include "base/files.hpp"
@@ -31,6 +32,16 @@ esac
 )";
 constexpr const char* kCniConfig =
     R"({"cniVersion":"0.4.0","name":"test","plugins":[{"type":"cloudless-test"}]})";
+
+// Whatever is still mounted below `dir`, the innermost first.
+void unmount_below(const std::string& dir) {
+  std::ifstream mounts("/proc/self/mounts");
+  std::vector<std::string> points;
+  for (std::string device, point, rest; mounts >> device >> point && std::getline(mounts, rest);) {
+    if (point.starts_with(dir + "/")) points.push_back(point);
+  }
+  for (auto point = points.rbegin(); point != points.rend(); ++point) ::umount2(point->c_str(), MNT_DETACH);
+}
 
 void check(const Result<>& result) {
   if (!result) throw std::runtime_error(result.error().message);
@@ -97,6 +108,7 @@ RealRuntime::~RealRuntime() {
   run(remove_pods());
   run(containerd_->stop());
   client_.reset();
+  unmount_below(dir_);
   std::error_code ignored;
   fs::remove_all(dir_, ignored);
 }
