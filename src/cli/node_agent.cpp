@@ -1,9 +1,9 @@
 #include "cli/node_agent.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <algorithm>
 
+#include "base/encoding.hpp"
+#include "cli/files.hpp"
 #include "dns/dns.hpp"
 #include "gossip/gossip.hpp"
 #include "kubelet/containerd/containerd.hpp"
@@ -24,14 +24,6 @@ namespace {
 constexpr size_t kWorkers = 4;
 constexpr size_t kWorkerQueue = 1000;
 constexpr Duration kDrain = std::chrono::seconds(1);
-
-Result<std::string> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Code::kNotFound, "{} cannot be read", path);
-  std::stringstream content;
-  content << file.rdbuf();
-  return std::move(content).str();
-}
 
 kubelet::ContainerdOptions containerd_options(const NodeAgentOptions& options) {
   return {.dir = options.data_dir + "/containerd",
@@ -82,10 +74,16 @@ dns::Options dns_options(const NodeAgentOptions& options) {
   out.cluster.dns_address = options.cluster_dns;
   out.cluster.reverse_prefixes = options.service_cidrs;
   std::ranges::copy(options.pod_cidrs, std::back_inserter(out.cluster.reverse_prefixes));
+  if (options.reports_dns) out.reports = [] { return true; };
   return out;
 }
 
 }  // namespace
+
+// A socket's path holds 107 bytes, so the name is a digest of the data directory's.
+std::string node_run_dir(const std::string& data_dir) {
+  return "/run/cloudless/" + hex_encode(sha256(data_dir)).substr(0, 8);
+}
 
 struct NodeAgent::Parts {
   NodeAgentOptions options;
@@ -180,6 +178,8 @@ Task<Result<>> NodeAgent::Parts::start_kubelet() {
                                                  kubelet->handler(), log.named("kubelet"));
   co_return kubelet_server->start();
 }
+
+gossip::Membership& NodeAgent::membership() { return *parts_->gossip; }
 
 Task<void> NodeAgent::stop() {
   // Gossip says goodbye first: the others take the addresses over while this node still answers (decision 9).

@@ -11,6 +11,7 @@
 #include "base/metrics.hpp"
 #include "base/random.hpp"
 #include "client/informers.hpp"
+#include "gossip/membership.hpp"
 #include "net/address.hpp"
 #include "net/tls.hpp"
 #include "runtime/event_loop.hpp"
@@ -40,7 +41,12 @@ struct NodeAgentOptions {
   std::vector<std::string> image_archives;
   /// The nft tables' name, so that several nodes on one machine stay apart.
   std::string table_prefix = "cloudless";
+  /// Whether this node says in events what DNS cannot serve; one of a cluster does.
+  bool reports_dns = false;
 };
+
+/// The folder of a data directory's sockets: below /run, with a short name.
+std::string node_run_dir(const std::string& data_dir);
 
 class NodeAgent {
  public:
@@ -53,6 +59,9 @@ class NodeAgent {
   runtime::Task<Result<>> start();
   /// Says goodbye to the other nodes, then ends all work. Pods, rules and routes stay.
   runtime::Task<void> stop();
+
+  /// Who is alive. After start().
+  gossip::Membership& membership();
 
  private:
   struct Parts;
