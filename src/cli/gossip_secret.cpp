@@ -14,15 +14,11 @@ constexpr std::string_view kNamespace = "kube-system";
 constexpr std::string_view kKey = "key";
 constexpr size_t kKeyBytes = 32;
 
-Result<> accept_existing(const Result<>& created) {
-  if (created || created.error().code == Code::kAlreadyExists) return {};
-  return created;
-}
-
 template <class T>
 Task<Result<>> create_if_missing(const client::Client& client, T object) {
   const auto created = co_await client.create(object);
-  co_return accept_existing(created.transform([](const auto&) {}));
+  if (!created && created.error().code != Code::kAlreadyExists) co_return std::unexpected(created.error());
+  co_return {};
 }
 
 template <class T>

@@ -1,7 +1,5 @@
 #include "dns/cluster_service.hpp"
 
-#include "api/core_v1.hpp"
-#include "api/discovery_v1.hpp"
 
 namespace cloudless::dns {
 

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string>
 
+#include "api/core_v1.hpp"
+#include "api/discovery_v1.hpp"
 #include "client/event_recorder.hpp"
 #include "client/informers.hpp"
 #include "client/reconciler.hpp"
