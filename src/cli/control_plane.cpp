@@ -178,7 +178,7 @@ Task<Result<>> ControlPlane::Parts::start_server() {
   client =
       std::make_unique<client::Client>(*transport, client::Client::Options{.user_agent = "cloudless/up"});
   scope = std::make_unique<runtime::TaskScope>(loop, log);
-  informers = std::make_unique<client::Informers>(*client, *scope, random, log.named("informers"));
+  informers = std::make_unique<client::Informers>(*client, loop, random, log.named("informers"));
   co_return {};
 }
 
@@ -228,6 +228,7 @@ Task<void> ControlPlane::stop() {
     parts.scope->cancel();
     co_await parts.scope->join();
   }
+  if (parts.informers) co_await parts.informers->stop();
   if (parts.transport) co_await parts.transport->stop();
   if (parts.listener) co_await parts.listener->stop(kDrain);
   if (parts.server) co_await parts.server->stop();

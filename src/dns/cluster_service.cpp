@@ -1,6 +1,5 @@
 #include "dns/cluster_service.hpp"
 
-
 namespace cloudless::dns {
 
 using api::core::v1::Node;
@@ -95,11 +94,11 @@ ClusterService::ClusterService(ClusterServiceOptions options, client::Informers&
       performer_(informers.client(), informers, recorder_, "cloudless-dns"),
       reconciler_(
           {.name = "cluster-dns", .workers = 1, .backoff = {}},
-          [options, &informers](const std::string&, const client::PlanContext&) {
+          client::asking_nothing([options, &informers](const std::string&, const client::PlanContext&) {
             return plan_cluster_service(options, informers.of<Node>().cache(),
                                         informers.of<Service>().cache(),
                                         informers.of<EndpointSlice>().cache());
-          },
+          }),
           performer_, executor, random, log) {
   const auto the_one_key = [](const auto&, const auto&) { return std::vector<std::string>{kKey}; };
   const auto own_key = [](const auto& before, const auto& now) {
