@@ -1,6 +1,6 @@
 # What the demos share; sourced.
 state=/var/lib/cloudless-demo
-build=build/release
+build=${CLOUDLESS_BUILD:-build/release}
 client_ns=cloudless-demo
 host_link=demolan
 node_ip=198.51.100.1

@@ -22,6 +22,7 @@ mkdir -p "$root"/{run,tmp,var/www/html,var/log/nginx,var/lib/nginx,etc/nginx}
 printf 'root:x:0:0:root:/:/sbin/nologin\nwww-data:x:33:33:www-data:/var/www:/sbin/nologin\n' > "$root/etc/passwd"
 printf 'root:x:0:\nwww-data:x:33:\n' > "$root/etc/group"
 cat > "$root/etc/nginx/nginx.conf" <<'CONF'
+user www-data;
 worker_processes 1;
 error_log /dev/stderr;
 pid /run/nginx.pid;

@@ -22,7 +22,7 @@ struct PackOptions {
 Result<> add_folder(const fs::path& root, kubelet::ImageSpec& spec) {
   std::error_code error;
   for (fs::recursive_directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
-    const std::string inside = "/" + fs::relative(it->path(), root).string();
+    const std::string inside = "/" + it->path().lexically_relative(root).string();
     const fs::file_status status = it->symlink_status();
     if (fs::is_symlink(status)) {
       spec.files.push_back(

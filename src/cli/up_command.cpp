@@ -164,15 +164,14 @@ class Up {
 
   Task<Result<>> wait_for_node() {
     auto& nodes = control_.informers().of<api::core::v1::Node>();
-    runtime::Signal changed;
-    nodes.add_handler([&changed](const auto&, const auto&) { changed.notify(); });
+    nodes.add_handler([this](const auto&, const auto&) { node_changed_.notify(); });
     for (;;) {
       const auto node = nodes.cache().get(plan_.agent.node_name);
       const bool ready = node && std::ranges::any_of(node->status.conditions, [](const auto& condition) {
                            return condition.type == "Ready" && condition.status == "True";
                          });
       if (ready) co_return {};
-      CO_TRY(co_await changed.wait());
+      CO_TRY(co_await node_changed_.wait());
     }
   }
 
@@ -182,6 +181,7 @@ class Up {
   SystemRandom random_;
   metrics::Registry registry_;
   runtime::EventLoop loop_;
+  runtime::Signal node_changed_;
   ControlPlane control_;
   std::unique_ptr<NodeAgent> agent_;
   std::shared_ptr<void> subscription_;

@@ -10,6 +10,7 @@
 #include "network/cni_protocol.hpp"
 #include "network/command.hpp"
 #include "network/hostport.hpp"
+#include "network/loopback.hpp"
 #include "network/pod_wiring.hpp"
 
 namespace cloudless::network {
@@ -153,11 +154,12 @@ std::optional<std::string> process_environment(const std::string& name) {
 bool is_cni_invocation(std::string_view argv0) {
   const size_t slash = argv0.rfind('/');
   const std::string_view name = slash == std::string_view::npos ? argv0 : argv0.substr(slash + 1);
-  return name == kCniPluginName || getenv("CNI_COMMAND") != nullptr;
+  return name == kCniPluginName || name == kLoopbackPluginName || getenv("CNI_COMMAND") != nullptr;
 }
 
 int run_cni_plugin(std::istream& input, std::ostream& output) {
   const std::string text((std::istreambuf_iterator<char>(input)), std::istreambuf_iterator<char>());
+  if (is_loopback_config(text)) return run_loopback_plugin(process_environment, text, output);
   const auto request = parse_cni_request(process_environment, text);
   if (!request) {
     output << format_cni_error("", request.error()) << "\n";

@@ -51,7 +51,8 @@ std::string format_cni_config_list(const CniConfig& config);
 /// Writes the list into `directory` by an atomic rename; no write where the file has that text already.
 Result<> write_cni_config_list(const std::string& directory, const CniConfig& config);
 
-/// Puts the plugin into `bin_directory`: a link named cloudless-cni to `program` (an absolute path).
+/// Puts the plugin into `bin_directory`: links named cloudless-cni and loopback to `program` (an absolute
+/// path).
 Result<> install_cni_plugin(const std::string& bin_directory, const std::string& program);
 
 /// Absent is removed.

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "network/cni.hpp"
+#include "network/loopback.hpp"
 
 namespace cloudless::network {
 
@@ -66,9 +67,9 @@ Result<> write_cni_config_list(const std::string& directory, const CniConfig& co
   return rename_file(aside, path);
 }
 
-Result<> install_cni_plugin(const std::string& bin_directory, const std::string& program) {
-  TRY(make_directory(bin_directory));
-  const std::string path = bin_directory + "/" + std::string(kCniPluginName);
+namespace {
+
+Result<> install_link(const std::string& path, const std::string& program) {
   std::error_code error;
   if (fs::read_symlink(path, error) == program) return {};
   const std::string aside = path + ".new";
@@ -78,12 +79,31 @@ Result<> install_cni_plugin(const std::string& bin_directory, const std::string&
   return rename_file(aside, path);
 }
 
+// The plugins that this program is, by the names that it is called under.
+constexpr std::string_view kPluginNames[] = {kCniPluginName, kLoopbackPluginName};
+
+}  // namespace
+
+Result<> install_cni_plugin(const std::string& bin_directory, const std::string& program) {
+  TRY(make_directory(bin_directory));
+  for (const std::string_view name : kPluginNames) {
+    TRY(install_link(bin_directory + "/" + std::string(name), program));
+  }
+  return {};
+}
+
 Result<> remove_cni_config_list(const std::string& directory) {
   return remove_file(directory + "/" + kConfigFile);
 }
 
 Result<> remove_cni_plugin(const std::string& bin_directory) {
-  return remove_file(bin_directory + "/" + std::string(kCniPluginName));
+  for (const std::string_view name : kPluginNames) {
+    const std::string path = bin_directory + "/" + std::string(name);
+    // A loopback plugin that is no link of ours belongs to somebody else.
+    std::error_code error;
+    if (fs::is_symlink(path, error)) TRY(remove_file(path));
+  }
+  return {};
 }
 
 }  // namespace cloudless::network
