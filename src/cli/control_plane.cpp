@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/core_v1.hpp"
+#include "apiserver/encryption/encryption.hpp"
 #include "apiserver/identity.hpp"
 #include "apiserver/server.hpp"
 #include "bootstrap/cluster_objects.hpp"
@@ -79,6 +80,7 @@ struct ControlPlane::Parts {
   runtime::WorkerPool workers{"control-worker", 2, 1000};
   runtime::LoopThread api_thread{"apiserver"};
   std::unique_ptr<store::Store> store;
+  std::unique_ptr<apiserver::encryption::Encryption> encryption;
   std::unique_ptr<apiserver::ApiServer> server;
   std::unique_ptr<apiserver::Identity> identity;
   std::unique_ptr<net::Server> listener;
@@ -128,8 +130,11 @@ Result<> ControlPlane::Parts::make_server() {
   wanted.service_cidr = options.service_cidrs.front().to_string();
   wanted.advertise_address = options.advertise_address.to_string();
   wanted.advertise_port = options.secure_port;
-  server = std::make_unique<apiserver::ApiServer>(wanted, *store, api_thread.loop(), nullptr, loop.clock(),
-                                                  random, registry, log.named("apiserver"));
+  encryption = std::make_unique<apiserver::encryption::Encryption>(
+      TRY(apiserver::encryption::load_or_make_configuration(options.data_dir + "/encryption.yaml", random)),
+      wanted.storage_root);
+  server = std::make_unique<apiserver::ApiServer>(wanted, *store, api_thread.loop(), encryption.get(),
+                                                  loop.clock(), random, registry, log.named("apiserver"));
   apiserver::IdentityOptions who;
   who.issuers = {"https://kubernetes.default.svc." + options.cluster_domain};
   who.signing_key = TRY(pki::PrivateKey::from_pem(TRY(read_file(options.pki_dir() + "/sa.key"))));

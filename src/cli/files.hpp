@@ -1,15 +1,14 @@
-// Whole files, for the wiring. Blocking.
+// Folders and large files, for the wiring; small files are base/files.hpp's. Blocking.
 #pragma once
 
 #include <string>
 
-#include "base/result.hpp"
+#include "base/files.hpp"
 
 namespace cloudless::cli {
 
-Result<std::string> read_file(const std::string& path);
-/// Replaces the file at once, by a rename, with these permissions.
-Result<> write_file(const std::string& path, const std::string& content, unsigned mode);
+/// An image archive as a whole, of any size.
+Result<std::string> read_archive(const std::string& path);
 /// The folder and those above it.
 Result<> make_directories(const std::string& path);
 

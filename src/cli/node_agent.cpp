@@ -131,7 +131,7 @@ Task<Result<>> NodeAgent::Parts::start_runtime() {
     CO_TRY(co_await containerd->start());
     endpoint = containerd->endpoint();
     for (const std::string& path : options.image_archives) {
-      CO_TRY(co_await containerd->import_image(CO_TRY(read_file(path))));
+      CO_TRY(co_await containerd->import_image(CO_TRY(read_archive(path))));
     }
   }
   cri = std::make_unique<kubelet::cri::CriClient>(endpoint);
