@@ -102,17 +102,22 @@ Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& r
     call.user = std::move(*user);
     done = co_await authorize(call.user, *info);
   }
-  if (done && info->is_resource_request)
+  std::string uri = request.target;
+  std::string address = request.peer.address;
+  if (done && info->is_resource_request) {
     done = co_await serve_resource(call, std::move(request), response);
-  else if (done)
+  } else if (done) {
     done = co_await serve_path(*info, std::move(request), response);
+  }
+  if (!done) call.response_code = done.error().code;
   metrics
-      .counter("apiserver_request_total",
-               "Counter of apiserver requests broken out for each verb, group, resource "
-               "and HTTP response code.",
-               {"verb", "group", "resource", "code"})
-      .with({info->verb, info->group, info->resource, done ? "200" : std::to_string(done.error().code)})
+      .counter(
+          "apiserver_request_total",
+          "Counter of apiserver requests broken out for each verb, group, resource and HTTP response code.",
+          {"verb", "group", "resource", "code"})
+      .with({info->verb, info->group, info->resource, std::to_string(call.response_code)})
       .add();
+  audit(call, std::move(uri), std::move(address), done);
   if (!done) co_await send_failure(response, call.media, done.error(), call.warnings);
 }
 
@@ -153,8 +158,30 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
   Reply reply = CO_TRY(render(call, answer));
   net::Headers headers = common_headers(std::move(reply.content_type));
   add_warnings(headers, call.warnings);
+  call.response_code = reply.code;
   (void)co_await response.respond(reply.code, std::move(headers), std::move(reply.body));
   co_return ApiResult<>();
+}
+
+void ApiServer::State::audit(const Call& call, std::string uri, std::string address,
+                             const ApiResult<>& done) {
+  if (!pipeline.auditor) return;
+  const Attributes attributes = make_attributes(call.user, call.info);
+  const Auditor::Level level = pipeline.auditor->level(attributes);
+  if (level == Auditor::Level::kNone) return;
+  AuditRecord record{.audit_id = random.uuid(),
+                     .request_uri = std::move(uri),
+                     .attributes = attributes,
+                     .user_agent = std::string(call.user_agent()),
+                     .received = call.received,
+                     .completed = clock.wall_now(),
+                     .response_code = call.response_code,
+                     .annotations = call.audit_annotations};
+  if (!address.empty()) record.source_ips.push_back(std::move(address));
+  if (!done) record.failure = done.error();
+  const bool is_json = media_type_of(call.headers).ends_with("json");
+  if (level >= Auditor::Level::kRequest && is_json) record.request_body = share(call.body);
+  pipeline.auditor->record(level, std::move(record));
 }
 
 Task<ApiResult<Answer>> ApiServer::State::run_verb(Call& call) {

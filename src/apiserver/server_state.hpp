@@ -36,6 +36,7 @@ struct ApiServer::State {
   runtime::Task<void> handle(net::Request request, net::ResponseWriter& response);
   runtime::Task<ApiResult<UserInfo>> authenticate(const net::Request& request);
   runtime::Task<ApiResult<>> authorize(const UserInfo& user, const RequestInfo& info);
+  void audit(const Call& call, std::string uri, std::string address, const ApiResult<>& done);
   runtime::Task<ApiResult<>> serve_path(const RequestInfo& info, net::Request request,
                                         net::ResponseWriter& response);
   runtime::Task<ApiResult<>> serve_resource(Call& call, net::Request request, net::ResponseWriter& response);

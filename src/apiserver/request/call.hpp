@@ -29,6 +29,7 @@ struct Call {
   std::string body;
   std::vector<std::string> warnings;
   std::map<std::string, std::string> audit_annotations;
+  int response_code = 200;  // of what was sent
 
   const ResourceType& type() const { return *endpoint.type; }
   const Representation& representation() const { return *endpoint.representation; }
