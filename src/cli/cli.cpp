@@ -11,6 +11,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Invocation invocation;
   add_image_commands(app, invocation);
+  add_reset_command(app, invocation);
   add_up_command(app, invocation);
   add_version_command(app, invocation);
   try {

@@ -43,6 +43,7 @@ struct LogOptions {
 int report_failure(const Error& error);
 
 void add_image_commands(CLI::App& app, Invocation& invocation);
+void add_reset_command(CLI::App& app, Invocation& invocation);
 void add_up_command(CLI::App& app, Invocation& invocation);
 void add_version_command(CLI::App& app, Invocation& invocation);
 

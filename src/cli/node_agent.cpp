@@ -25,13 +25,6 @@ constexpr size_t kWorkers = 4;
 constexpr size_t kWorkerQueue = 1000;
 constexpr Duration kDrain = std::chrono::seconds(1);
 
-kubelet::ContainerdOptions containerd_options(const NodeAgentOptions& options) {
-  return {.dir = options.data_dir + "/containerd",
-          .run_dir = options.run_dir,
-          .cni_bin_dir = options.data_dir + "/cni/bin",
-          .cni_conf_dir = options.data_dir + "/cni/net.d"};
-}
-
 kubelet::Options kubelet_options(const NodeAgentOptions& options, kubelet::CgroupDriver driver) {
   kubelet::Options out;
   out.node_name = options.node_name;
@@ -85,6 +78,13 @@ std::string node_run_dir(const std::string& data_dir) {
   return "/run/cloudless/" + hex_encode(sha256(data_dir)).substr(0, 8);
 }
 
+kubelet::ContainerdOptions node_containerd_options(const std::string& data_dir) {
+  return {.dir = data_dir + "/containerd",
+          .run_dir = node_run_dir(data_dir),
+          .cni_bin_dir = data_dir + "/cni/bin",
+          .cni_conf_dir = data_dir + "/cni/net.d"};
+}
+
 struct NodeAgent::Parts {
   NodeAgentOptions options;
   runtime::EventLoop& loop;
@@ -126,8 +126,8 @@ Task<Result<>> NodeAgent::start() {
 Task<Result<>> NodeAgent::Parts::start_runtime() {
   std::string endpoint = options.runtime_endpoint;
   if (endpoint.empty()) {
-    containerd =
-        std::make_unique<kubelet::Containerd>(containerd_options(options), workers, log.named("containerd"));
+    containerd = std::make_unique<kubelet::Containerd>(node_containerd_options(options.data_dir), workers,
+                                                       log.named("containerd"));
     CO_TRY(co_await containerd->start());
     endpoint = containerd->endpoint();
     for (const std::string& path : options.image_archives) {

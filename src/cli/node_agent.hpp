@@ -12,6 +12,7 @@
 #include "base/random.hpp"
 #include "client/informers.hpp"
 #include "gossip/membership.hpp"
+#include "kubelet/containerd/containerd.hpp"
 #include "net/address.hpp"
 #include "net/tls.hpp"
 #include "runtime/event_loop.hpp"
@@ -23,8 +24,6 @@ struct NodeAgentOptions {
   std::string node_name;
   net::IpAddress node_ip;
   std::string data_dir;
-  /// Of sockets: short, since a socket's path holds 107 bytes.
-  std::string run_dir;
   /// "unix:///..." of a container runtime that somebody else runs; empty: a containerd of our own.
   std::string runtime_endpoint;
   std::string manifest_dir;
@@ -47,6 +46,8 @@ struct NodeAgentOptions {
 
 /// The folder of a data directory's sockets: below /run, with a short name.
 std::string node_run_dir(const std::string& data_dir);
+/// The containerd of a data directory.
+kubelet::ContainerdOptions node_containerd_options(const std::string& data_dir);
 
 class NodeAgent {
  public:

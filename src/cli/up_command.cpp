@@ -80,7 +80,6 @@ Result<UpPlan> make_plan(const UpOptions& options) {
   agent.node_name = control.node_name;
   agent.node_ip = node_ip;
   agent.data_dir = options.data_dir;
-  agent.run_dir = node_run_dir(options.data_dir);
   agent.runtime_endpoint = options.runtime_endpoint;
   agent.pod_cidrs = control.pod_cidrs;
   agent.service_cidrs = control.service_cidrs;
