@@ -8,6 +8,6 @@ require_root
 if [ -x $build/cloudless ]; then $build/cloudless reset --force --data-dir $state; fi
 ip netns delete $client_ns 2>/dev/null || true
 ip link delete $host_link 2>/dev/null || true
-scripts/demo-ha-clean.sh
+if [ -x scripts/demo-ha-clean.sh ]; then scripts/demo-ha-clean.sh; fi
 rm -rf $state
 echo "Nothing of the demo is left."

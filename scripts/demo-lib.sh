@@ -40,7 +40,7 @@ prepare() {
 }
 
 kubectl() {
-  if [ -x build/demo/kubectl ]; then build/demo/kubectl "$@"; else command kubectl "$@"; fi
+  command build/clients/kubectl "$@"
 }
 
 client() { ip netns exec $client_ns "$@"; }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The clients that the demo uses: curl and dig from Debian, kubectl as it is on the machine or from Debian's package.
+# The programs that the demo shows the cluster with: curl and dig from Debian, kubectl.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 missing=()
 command -v curl >/dev/null || missing+=(curl)
 command -v dig >/dev/null || missing+=(dnsutils)
-command -v kubectl >/dev/null || missing+=(kubernetes-client)
-[ ${#missing[@]} -eq 0 ] || apt-get install -q -y --no-install-recommends "${missing[@]}"
+[ ${#missing[@]} -eq 0 ] || DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+scripts/clients.sh
