@@ -13,6 +13,7 @@ int run(int argc, char** argv) {
   add_image_commands(app, invocation);
   add_reset_command(app, invocation);
   add_up_command(app, invocation);
+  add_store_commands(app, invocation);
   add_version_command(app, invocation);
   try {
     app.parse(argc, argv);

@@ -1,0 +1,85 @@
+// StoreServer: a store opened from its endpoint URL, etcd's API in front of it, its metrics, and compaction
+// by the clock: what `cloudless store` runs. The flags' names and defaults are kine's (pkg/app/app.go).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "base/metrics.hpp"
+#include "base/random.hpp"
+#include "etcd/server.hpp"
+#include "net/server.hpp"
+#include "runtime/event_loop.hpp"
+#include "store/open.hpp"
+
+namespace cloudless::cli {
+
+/// How to reach the datastore, and how safe a write is.
+struct DatastoreOptions {
+  std::string endpoint;
+  /// For the connection to PostgreSQL or a remote etcd: PEM files.
+  std::string ca_file;
+  std::string cert_file;
+  std::string key_file;
+  bool skip_verify = false;
+  std::string durability = "relaxed";
+  std::vector<std::string> relaxed_prefixes = store::Options().relaxed_prefixes;
+  int64_t quota_bytes = store::Options().quota_bytes;
+};
+
+/// PostgreSQL's URL with the TLS files in libpq's words; any other endpoint as it is.
+std::string endpoint_with_tls(const DatastoreOptions& options);
+/// Opens what the options name. Blocks. The references outlive the store.
+Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options,
+                                                     runtime::EventLoop& loop, const Clock& clock,
+                                                     Random& random, const Logger& log);
+
+struct StoreServerOptions {
+  DatastoreOptions datastore;
+  std::string listen_address = "0.0.0.0:2379";
+  std::string server_cert_file;
+  std::string server_key_file;
+  std::string server_ca_file;
+  /// "0" turns the metrics endpoint off.
+  std::string metrics_bind_address = ":8080";
+  bool metrics_ignore_tls = false;
+  Duration progress_interval = std::chrono::seconds(5);
+  std::string emulated_version = etcd::ServerOptions().version;
+  /// 0 leaves compaction to the clients.
+  Duration compact_interval = std::chrono::minutes(5);
+  int64_t compact_min_retain = 1000;
+};
+
+class StoreServer {
+ public:
+  /// All references outlive this.
+  StoreServer(StoreServerOptions options, runtime::EventLoop& loop, const Clock& clock, Random& random,
+              Logger log);
+  ~StoreServer();
+
+  /// Opens the store and listens. Not on the loop's thread.
+  Result<> start();
+  /// Ends calls under way, then makes the store durable and closes it. Not on the loop's thread.
+  void stop();
+
+ private:
+  runtime::Task<void> compact_by_clock();
+  runtime::Task<void> compact_once();
+  Result<> serve_metrics();
+
+  const StoreServerOptions options_;
+  runtime::EventLoop& loop_;
+  const Clock& clock_;
+  Random& random_;
+  const Logger log_;
+  metrics::Registry registry_;
+  runtime::TaskScope scope_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<etcd::Server> server_;
+  std::unique_ptr<net::Server> metrics_server_;
+};
+
+}  // namespace cloudless::cli
