@@ -10,12 +10,10 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
-#include <mutex>
 #include <optional>
 
 #include "etcd/grpc_status.hpp"
-#include "runtime/completion.hpp"
-#include "runtime/scope.hpp"
+#include "etcd/stream_operation.hpp"
 
 namespace cloudless::etcd {
 
@@ -30,29 +28,28 @@ class BidiStream final : public grpc::ServerBidiReactor<Request, Response> {
   /// The next message; nothing once the client has ended its side or is gone.
   runtime::Task<std::optional<Request>> receive() {
     request_.Clear();
-    const runtime::Completion<bool> done;
-    set(read_done_, done);
+    const runtime::Completion<bool> done = read_.begin();
     this->StartRead(&request_);
-    // Not cancelled with the task: gRPC holds on to the message until the read has ended, as it does with the
-    // stream.
-    const auto context = co_await runtime::current_context();
-    const Result<bool> ok = co_await runtime::run_in({context.executor, nullptr}, done.wait());
-    if (!ok || !*ok) co_return std::nullopt;
+    if (!co_await ended(done)) co_return std::nullopt;
     co_return std::move(request_);
   }
 
   /// False where the client is gone. Not while another send() is under way.
   runtime::Task<bool> send(const Response& response) {
-    const runtime::Completion<bool> done;
-    set(write_done_, done);
+    const runtime::Completion<bool> done = write_.begin();
     this->StartWrite(&response);
-    const auto context = co_await runtime::current_context();
-    const Result<bool> ok = co_await runtime::run_in({context.executor, nullptr}, done.wait());
-    co_return ok && *ok;
+    co_return co_await ended(done);
   }
 
-  void OnReadDone(bool ok) override { take(read_done_).complete(ok); }
-  void OnWriteDone(bool ok) override { take(write_done_).complete(ok); }
+  /// Returns once the client is gone or the server stops: a client that has ended its side may still listen.
+  runtime::Task<void> gone() {
+    const auto context = co_await runtime::current_context();
+    static_cast<void>(co_await runtime::run_in({context.executor, nullptr}, cancelled_.wait()));
+  }
+
+  void OnReadDone(bool ok) override { read_.end(ok); }
+  void OnWriteDone(bool ok) override { write_.end(ok); }
+  void OnCancel() override { cancelled_.complete(true); }
   void OnDone() override { delete this; }
 
  private:
@@ -61,20 +58,11 @@ class BidiStream final : public grpc::ServerBidiReactor<Request, Response> {
     stream.Finish(served ? grpc::Status::OK : to_grpc(served.error()));
   }
 
-  void set(std::optional<runtime::Completion<bool>>& slot, const runtime::Completion<bool>& done) {
-    const std::lock_guard lock(mutex_);
-    slot = done;
-  }
-  runtime::Completion<bool> take(std::optional<runtime::Completion<bool>>& slot) {
-    const std::lock_guard lock(mutex_);
-    return *std::exchange(slot, std::nullopt);
-  }
-
   const Serve serve_;
   Request request_;
-  std::mutex mutex_;
-  std::optional<runtime::Completion<bool>> read_done_;
-  std::optional<runtime::Completion<bool>> write_done_;
+  StreamOperation read_;
+  StreamOperation write_;
+  const runtime::Completion<bool> cancelled_;
 };
 
 }  // namespace cloudless::etcd

@@ -1,10 +1,12 @@
-// What the services share: answering a unary call by a task on the server's loop, and the response header.
+// What the services share: answering a unary call by a task on the server's loop, the response header, and
+// the counting of calls.
 // For .cpp files alone.
 #pragma once
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include "base/metrics.hpp"
 #include "etcd/grpc_status.hpp"
 #include "etcd/rpc.pb.h"
 #include "runtime/scope.hpp"
@@ -29,25 +31,47 @@ struct Identity {
 struct Backend {
   store::Store& store;
   runtime::TaskScope& scope;
+  /// grpc_server_handled_total: grpc_type, grpc_service, grpc_method, grpc_code.
+  metrics::Family<metrics::Counter>& handled;
   Identity identity;
 };
 
-namespace detail {
+/// A unary method with its counters.
+class Method {
+ public:
+  Method(Backend& backend, std::string service, std::string name)
+      : backend_(backend),
+        service_("etcdserverpb." + std::move(service)),
+        name_(std::move(name)),
+        succeeded_(backend.handled.with({"unary", service_, name_, "OK"})) {}
 
-inline runtime::Task<void> finish(grpc::ServerUnaryReactor* reactor, runtime::Task<Result<>> call) {
-  const Result<> done = co_await std::move(call);
-  reactor->Finish(done ? grpc::Status::OK : to_grpc(done.error()));
-}
+  /// Finishes the call with the outcome of `call`, which fills the response. gRPC keeps request and response
+  /// alive until then.
+  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, runtime::Task<Result<>> call) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    backend_.scope.spawn(finish(*this, reactor, std::move(call)));
+    return reactor;
+  }
 
-}  // namespace detail
+ private:
+  static runtime::Task<void> finish(Method& method, grpc::ServerUnaryReactor* reactor,
+                                    runtime::Task<Result<>> call) {
+    const Result<> done = co_await std::move(call);
+    method.count(done);
+    reactor->Finish(done ? grpc::Status::OK : to_grpc(done.error()));
+  }
+  void count(const Result<>& done) {
+    if (done) {
+      succeeded_.add();
+    } else {
+      backend_.handled.with({"unary", service_, name_, code_name(done.error())}).add();
+    }
+  }
 
-/// Finishes the call with the outcome of `task`, which fills the response. gRPC keeps request and response
-/// alive until then.
-inline grpc::ServerUnaryReactor* answer(Backend& backend, grpc::CallbackServerContext* context,
-                                        runtime::Task<Result<>> task) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  backend.scope.spawn(detail::finish(reactor, std::move(task)));
-  return reactor;
-}
+  Backend& backend_;
+  const std::string service_;
+  const std::string name_;
+  metrics::Counter& succeeded_;
+};
 
 }  // namespace cloudless::etcd

@@ -155,6 +155,8 @@ struct FillOp {
   }
   void operator()(const std::shared_ptr<const store::TxnResponse>& response) const {
     fill(*out.mutable_response_txn(), *response);
+    // etcd puts a revision into the outermost header alone (server/etcdserver/apply.go).
+    out.mutable_response_txn()->mutable_header()->clear_revision();
   }
 };
 

@@ -1,5 +1,7 @@
 #include "etcd/grpc_status.hpp"
 
+#include <array>
+
 #include "store/errors.hpp"
 
 namespace cloudless::etcd {
@@ -44,7 +46,19 @@ grpc::StatusCode code_of(const Error& error) {
   return grpc::StatusCode::UNKNOWN;
 }
 
+// As Go's gRPC writes them, which is what dashboards match on.
+std::string_view name_of(grpc::StatusCode code) {
+  constexpr std::array<std::string_view, 17> kNames = {
+      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+      "DataLoss", "Unauthenticated"};
+  return kNames.at(static_cast<size_t>(code));
+}
+
 }  // namespace
+
+std::string code_name(const Error& error) { return std::string(name_of(code_of(error))); }
 
 grpc::Status to_grpc(const Error& error) { return {code_of(error), error.message}; }
 

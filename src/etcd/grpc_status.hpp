@@ -8,5 +8,7 @@
 namespace cloudless::etcd {
 
 grpc::Status to_grpc(const Error& error);
+/// The code's name as Go's gRPC has it: "NotFound".
+std::string code_name(const Error& error);
 
 }  // namespace cloudless::etcd

@@ -1,6 +1,8 @@
 #include "etcd/kv_service.hpp"
 
 #include "etcd/convert.hpp"
+#include "etcd/range_stream.hpp"
+#include "etcd/server_stream.hpp"
 
 namespace cloudless::etcd {
 
@@ -45,29 +47,38 @@ Task<Result<>> compact(Backend& backend, const pb::CompactionRequest& request, p
 
 grpc::ServerUnaryReactor* KvService::Range(grpc::CallbackServerContext* context,
                                            const pb::RangeRequest* request, pb::RangeResponse* response) {
-  return answer(backend_, context, range(backend_, *request, *response));
+  return range_.answer(context, range(backend_, *request, *response));
+}
+
+grpc::ServerWriteReactor<pb::RangeStreamResponse>* KvService::RangeStream(grpc::CallbackServerContext*,
+                                                                          const pb::RangeRequest* request) {
+  using Stream = ServerStream<pb::RangeStreamResponse>;
+  return new Stream(backend_.scope, [this, wanted = to_store(*request)](Stream& stream) {
+    return stream_range(backend_, wanted,
+                        [&stream](const pb::RangeStreamResponse& part) { return stream.send(part); });
+  });
 }
 
 grpc::ServerUnaryReactor* KvService::Put(grpc::CallbackServerContext* context, const pb::PutRequest* request,
                                          pb::PutResponse* response) {
-  return answer(backend_, context, put(backend_, *request, *response));
+  return put_.answer(context, put(backend_, *request, *response));
 }
 
 grpc::ServerUnaryReactor* KvService::DeleteRange(grpc::CallbackServerContext* context,
                                                  const pb::DeleteRangeRequest* request,
                                                  pb::DeleteRangeResponse* response) {
-  return answer(backend_, context, delete_range(backend_, *request, *response));
+  return delete_range_.answer(context, delete_range(backend_, *request, *response));
 }
 
 grpc::ServerUnaryReactor* KvService::Txn(grpc::CallbackServerContext* context, const pb::TxnRequest* request,
                                          pb::TxnResponse* response) {
-  return answer(backend_, context, txn(backend_, *request, *response));
+  return txn_.answer(context, txn(backend_, *request, *response));
 }
 
 grpc::ServerUnaryReactor* KvService::Compact(grpc::CallbackServerContext* context,
                                              const pb::CompactionRequest* request,
                                              pb::CompactionResponse* response) {
-  return answer(backend_, context, compact(backend_, *request, *response));
+  return compact_.answer(context, compact(backend_, *request, *response));
 }
 
 }  // namespace cloudless::etcd

@@ -13,6 +13,8 @@ class KvService final : public etcdserverpb::KV::CallbackService {
   grpc::ServerUnaryReactor* Range(grpc::CallbackServerContext* context,
                                   const etcdserverpb::RangeRequest* request,
                                   etcdserverpb::RangeResponse* response) override;
+  grpc::ServerWriteReactor<etcdserverpb::RangeStreamResponse>* RangeStream(
+      grpc::CallbackServerContext* context, const etcdserverpb::RangeRequest* request) override;
   grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context, const etcdserverpb::PutRequest* request,
                                 etcdserverpb::PutResponse* response) override;
   grpc::ServerUnaryReactor* DeleteRange(grpc::CallbackServerContext* context,
@@ -26,6 +28,11 @@ class KvService final : public etcdserverpb::KV::CallbackService {
 
  private:
   Backend& backend_;
+  Method range_{backend_, "KV", "Range"};
+  Method put_{backend_, "KV", "Put"};
+  Method delete_range_{backend_, "KV", "DeleteRange"};
+  Method txn_{backend_, "KV", "Txn"};
+  Method compact_{backend_, "KV", "Compact"};
 };
 
 }  // namespace cloudless::etcd

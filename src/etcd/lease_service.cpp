@@ -67,13 +67,13 @@ Task<Result<>> keep_alive(Backend& backend, KeepAliveStream& stream) {
 grpc::ServerUnaryReactor* LeaseService::LeaseGrant(grpc::CallbackServerContext* context,
                                                    const pb::LeaseGrantRequest* request,
                                                    pb::LeaseGrantResponse* response) {
-  return answer(backend_, context, grant(backend_, *request, *response));
+  return lease_grant_.answer(context, grant(backend_, *request, *response));
 }
 
 grpc::ServerUnaryReactor* LeaseService::LeaseRevoke(grpc::CallbackServerContext* context,
                                                     const pb::LeaseRevokeRequest* request,
                                                     pb::LeaseRevokeResponse* response) {
-  return answer(backend_, context, revoke(backend_, *request, *response));
+  return lease_revoke_.answer(context, revoke(backend_, *request, *response));
 }
 
 grpc::ServerBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse>* LeaseService::LeaseKeepAlive(
@@ -85,13 +85,13 @@ grpc::ServerBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse>* 
 grpc::ServerUnaryReactor* LeaseService::LeaseTimeToLive(grpc::CallbackServerContext* context,
                                                         const pb::LeaseTimeToLiveRequest* request,
                                                         pb::LeaseTimeToLiveResponse* response) {
-  return answer(backend_, context, time_to_live(backend_, *request, *response));
+  return lease_time_to_live_.answer(context, time_to_live(backend_, *request, *response));
 }
 
 grpc::ServerUnaryReactor* LeaseService::LeaseLeases(grpc::CallbackServerContext* context,
                                                     const pb::LeaseLeasesRequest*,
                                                     pb::LeaseLeasesResponse* response) {
-  return answer(backend_, context, list(backend_, *response));
+  return lease_leases_.answer(context, list(backend_, *response));
 }
 
 }  // namespace cloudless::etcd

@@ -27,6 +27,10 @@ class LeaseService final : public etcdserverpb::Lease::CallbackService {
 
  private:
   Backend& backend_;
+  Method lease_grant_{backend_, "Lease", "LeaseGrant"};
+  Method lease_revoke_{backend_, "Lease", "LeaseRevoke"};
+  Method lease_time_to_live_{backend_, "Lease", "LeaseTimeToLive"};
+  Method lease_leases_{backend_, "Lease", "LeaseLeases"};
 };
 
 }  // namespace cloudless::etcd

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "etcd/server_stream.hpp"
+#include "etcd/snapshot.hpp"
+
 namespace cloudless::etcd {
 
 using runtime::Task;
@@ -91,48 +94,102 @@ Task<Result<>> member_list(Backend& backend, const ServerOptions& options, pb::M
   co_return {};
 }
 
+// etcd's words (api/v3rpc/rpctypes/error.go).
+const grpc::Status kNotReconfigurable(
+    grpc::StatusCode::FAILED_PRECONDITION,
+    "etcdserver: re-configuration failed due to not enough started members");
+const grpc::Status kMemberNotFound(grpc::StatusCode::NOT_FOUND, "etcdserver: member not found");
+const grpc::Status kNotLearner(grpc::StatusCode::FAILED_PRECONDITION,
+                               "etcdserver: can only promote a learner member");
+
+bool is_member(const Backend& backend, uint64_t id) { return id == backend.identity.member_id; }
+
+grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* MaintenanceService::Alarm(grpc::CallbackServerContext* context,
                                                     const pb::AlarmRequest* request,
                                                     pb::AlarmResponse* response) {
-  return answer(backend_, context, alarm(backend_, *request, *response));
+  return alarm_.answer(context, alarm(backend_, *request, *response));
 }
 
 grpc::ServerUnaryReactor* MaintenanceService::Status(grpc::CallbackServerContext* context,
                                                      const pb::StatusRequest*, pb::StatusResponse* response) {
-  return answer(backend_, context, status(backend_, options_.version, *response));
+  return status_.answer(context, status(backend_, options_.version, *response));
 }
 
 grpc::ServerUnaryReactor* MaintenanceService::Defragment(grpc::CallbackServerContext* context,
                                                          const pb::DefragmentRequest*,
                                                          pb::DefragmentResponse*) {
-  return answer(backend_, context, defragment(backend_));
+  return defragment_.answer(context, defragment(backend_));
 }
 
 grpc::ServerUnaryReactor* MaintenanceService::Hash(grpc::CallbackServerContext* context,
                                                    const pb::HashRequest*, pb::HashResponse* response) {
-  return answer(backend_, context, hash(backend_, *response));
+  return hash_.answer(context, hash(backend_, *response));
 }
 
 grpc::ServerUnaryReactor* MaintenanceService::HashKV(grpc::CallbackServerContext* context,
                                                      const pb::HashKVRequest* request,
                                                      pb::HashKVResponse* response) {
-  return answer(backend_, context, hash_kv(backend_, request->revision(), *response));
+  return hash_kv_.answer(context, hash_kv(backend_, request->revision(), *response));
+}
+
+grpc::ServerWriteReactor<pb::SnapshotResponse>* MaintenanceService::Snapshot(grpc::CallbackServerContext*,
+                                                                             const pb::SnapshotRequest*) {
+  using Stream = ServerStream<pb::SnapshotResponse>;
+  return new Stream(backend_.scope, [this](Stream& stream) {
+    return send_snapshot(backend_, [this, &stream](pb::SnapshotResponse& piece) {
+      backend_.identity.fill(*piece.mutable_header());
+      piece.set_version(options_.version);
+      return stream.send(piece);
+    });
+  });
 }
 
 grpc::ServerUnaryReactor* MaintenanceService::MoveLeader(grpc::CallbackServerContext* context,
-                                                         const pb::MoveLeaderRequest*,
-                                                         pb::MoveLeaderResponse*) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish({grpc::StatusCode::FAILED_PRECONDITION, "etcdserver: bad leader transferee"});
-  return reactor;
+                                                         const pb::MoveLeaderRequest* request,
+                                                         pb::MoveLeaderResponse* response) {
+  if (request->targetid() == backend_.identity.member_id) {
+    backend_.identity.fill(*response->mutable_header());
+    return finish(context, grpc::Status::OK);
+  }
+  return finish(context, {grpc::StatusCode::FAILED_PRECONDITION, "etcdserver: bad leader transferee"});
+}
+
+// The cluster is this one member, whatever is asked: etcd's words for a change that cannot be.
+grpc::ServerUnaryReactor* ClusterService::MemberAdd(grpc::CallbackServerContext* context,
+                                                    const pb::MemberAddRequest*, pb::MemberAddResponse*) {
+  return finish(context, kNotReconfigurable);
+}
+
+grpc::ServerUnaryReactor* ClusterService::MemberRemove(grpc::CallbackServerContext* context,
+                                                       const pb::MemberRemoveRequest* request,
+                                                       pb::MemberRemoveResponse*) {
+  return finish(context, is_member(backend_, request->id()) ? kNotReconfigurable : kMemberNotFound);
+}
+
+grpc::ServerUnaryReactor* ClusterService::MemberUpdate(grpc::CallbackServerContext* context,
+                                                       const pb::MemberUpdateRequest* request,
+                                                       pb::MemberUpdateResponse*) {
+  return finish(context, is_member(backend_, request->id()) ? kNotReconfigurable : kMemberNotFound);
+}
+
+grpc::ServerUnaryReactor* ClusterService::MemberPromote(grpc::CallbackServerContext* context,
+                                                        const pb::MemberPromoteRequest* request,
+                                                        pb::MemberPromoteResponse*) {
+  return finish(context, is_member(backend_, request->id()) ? kNotLearner : kMemberNotFound);
 }
 
 grpc::ServerUnaryReactor* ClusterService::MemberList(grpc::CallbackServerContext* context,
                                                      const pb::MemberListRequest*,
                                                      pb::MemberListResponse* response) {
-  return answer(backend_, context, member_list(backend_, options_, *response));
+  return member_list_.answer(context, member_list(backend_, options_, *response));
 }
 
 }  // namespace cloudless::etcd

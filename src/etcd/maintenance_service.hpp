@@ -27,6 +27,10 @@ class MaintenanceService final : public etcdserverpb::Maintenance::CallbackServi
   grpc::ServerUnaryReactor* HashKV(grpc::CallbackServerContext* context,
                                    const etcdserverpb::HashKVRequest* request,
                                    etcdserverpb::HashKVResponse* response) override;
+  /// An archive of the store (store/archive.hpp), filled up with zeros to a multiple of 512 bytes, and its
+  /// SHA-256, which is what etcdctl checks. remaining_bytes is an estimate until the last message.
+  grpc::ServerWriteReactor<etcdserverpb::SnapshotResponse>* Snapshot(
+      grpc::CallbackServerContext* context, const etcdserverpb::SnapshotRequest* request) override;
   grpc::ServerUnaryReactor* MoveLeader(grpc::CallbackServerContext* context,
                                        const etcdserverpb::MoveLeaderRequest* request,
                                        etcdserverpb::MoveLeaderResponse* response) override;
@@ -34,12 +38,29 @@ class MaintenanceService final : public etcdserverpb::Maintenance::CallbackServi
  private:
   Backend& backend_;
   const ServerOptions& options_;
+  Method alarm_{backend_, "Maintenance", "Alarm"};
+  Method status_{backend_, "Maintenance", "Status"};
+  Method defragment_{backend_, "Maintenance", "Defragment"};
+  Method hash_{backend_, "Maintenance", "Hash"};
+  Method hash_kv_{backend_, "Maintenance", "HashKV"};
 };
 
 class ClusterService final : public etcdserverpb::Cluster::CallbackService {
  public:
   ClusterService(Backend& backend, const ServerOptions& options) : backend_(backend), options_(options) {}
 
+  grpc::ServerUnaryReactor* MemberAdd(grpc::CallbackServerContext* context,
+                                      const etcdserverpb::MemberAddRequest* request,
+                                      etcdserverpb::MemberAddResponse* response) override;
+  grpc::ServerUnaryReactor* MemberRemove(grpc::CallbackServerContext* context,
+                                         const etcdserverpb::MemberRemoveRequest* request,
+                                         etcdserverpb::MemberRemoveResponse* response) override;
+  grpc::ServerUnaryReactor* MemberUpdate(grpc::CallbackServerContext* context,
+                                         const etcdserverpb::MemberUpdateRequest* request,
+                                         etcdserverpb::MemberUpdateResponse* response) override;
+  grpc::ServerUnaryReactor* MemberPromote(grpc::CallbackServerContext* context,
+                                          const etcdserverpb::MemberPromoteRequest* request,
+                                          etcdserverpb::MemberPromoteResponse* response) override;
   grpc::ServerUnaryReactor* MemberList(grpc::CallbackServerContext* context,
                                        const etcdserverpb::MemberListRequest* request,
                                        etcdserverpb::MemberListResponse* response) override;
@@ -47,6 +68,7 @@ class ClusterService final : public etcdserverpb::Cluster::CallbackService {
  private:
   Backend& backend_;
   const ServerOptions& options_;
+  Method member_list_{backend_, "Cluster", "MemberList"};
 };
 
 }  // namespace cloudless::etcd

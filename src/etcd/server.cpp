@@ -41,12 +41,16 @@ Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const TlsFiles& tls
 }  // namespace
 
 struct Server::State {
-  State(ServerOptions wanted, store::Store& store, runtime::EventLoop& home, Logger logger)
+  State(ServerOptions wanted, store::Store& store, runtime::EventLoop& home, metrics::Registry& registry,
+        Logger logger)
       : options(std::move(wanted)),
         loop(home),
         log(logger),
         scope(home, logger),
-        backend{store, scope, {}},
+        backend{.store = store,
+                .scope = scope,
+                .handled = registry.counter("grpc_server_handled_total", "Calls answered, by their outcome.",
+                                            {"grpc_type", "grpc_service", "grpc_method", "grpc_code"})},
         kv(backend),
         watch(backend, options.progress_interval),
         lease(backend),
@@ -67,9 +71,9 @@ struct Server::State {
   std::unique_ptr<grpc::Server> server;
 };
 
-Server::Server(ServerOptions options, store::Store& store, runtime::EventLoop& loop, metrics::Registry&,
-               Logger log)
-    : state_(std::make_unique<State>(std::move(options), store, loop, std::move(log))) {}
+Server::Server(ServerOptions options, store::Store& store, runtime::EventLoop& loop,
+               metrics::Registry& registry, Logger log)
+    : state_(std::make_unique<State>(std::move(options), store, loop, registry, std::move(log))) {}
 
 Server::~Server() { stop(); }
 
@@ -85,6 +89,12 @@ Result<> Server::start() {
   }
   // Without this two servers share a port, and clients meet one or the other.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // etcd's --grpc-keepalive-min-time, -interval and -timeout: kube-apiserver pings every 30 seconds, which
+  // gRPC would take for abuse by its own default.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 2 * 3600 * 1000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.SetMaxSendMessageSize(-1);
   builder.RegisterService(&state_->kv);

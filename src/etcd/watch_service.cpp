@@ -35,13 +35,21 @@ class Session {
 
   Task<Result<>> run() {
     scope_.spawn(write_all());
-    while (const auto request = co_await stream_.receive()) {
-      if (const auto handled = co_await handle(*request); !handled) break;
+    Result<> outcome;
+    for (;;) {
+      const auto request = co_await stream_.receive();
+      if (!request) {
+        // Watches go on for a client that has only ended its side, as etcd's do.
+        co_await stream_.gone();
+        break;
+      }
+      outcome = co_await handle(*request);
+      if (!outcome) break;
     }
     for (auto& [id, watch] : watches_) watch->watcher->cancel();
     scope_.cancel();
     co_await scope_.join();
-    co_return {};
+    co_return outcome;
   }
 
  private:

@@ -49,25 +49,25 @@ class BlockWriter {
   }
   bool is_full() const { return items_.size() >= kBlockBytes; }
 
-  Result<> flush() {
-    if (items_.empty()) return {};
+  runtime::Task<Result<>> flush() {
+    if (items_.empty()) co_return Result<>();
     std::string payload(ZSTD_compressBound(items_.size()), '\0');
     const size_t size = ZSTD_compress(payload.data(), payload.size(), items_.data(), items_.size(), kLevel);
-    if (ZSTD_isError(size)) return fail(Code::kInternal, "compressing the archive failed");
+    if (ZSTD_isError(size)) co_return fail(Code::kInternal, "compressing the archive failed");
     payload.resize(size);
     items_.clear();
     std::string head;
     put_fixed32(head, static_cast<uint32_t>(payload.size()));
     put_fixed32(head, crc32c(payload));
-    TRY(sink_(head));
-    return sink_(payload);
+    CO_TRY(co_await sink_(std::move(head)));
+    co_return co_await sink_(std::move(payload));
   }
-  Result<> finish() {
-    TRY(flush());
+  runtime::Task<Result<>> finish() {
+    CO_TRY(co_await flush());
     items_.push_back(static_cast<char>(kEnd));
     put_varint(items_, static_cast<uint64_t>(pairs_));
     put_varint(items_, static_cast<uint64_t>(leases_));
-    return flush();
+    co_return co_await flush();
   }
   int64_t pairs() const { return pairs_; }
   int64_t leases() const { return leases_; }
@@ -178,17 +178,17 @@ runtime::Task<Result<ArchiveSummary>> export_archive(Store& store, Revision revi
       std::string header(kMagic);
       put_fixed64(header, static_cast<uint64_t>(request.revision));
       put_fixed32(header, crc32c(header));
-      CO_TRY(sink(header));
+      CO_TRY(co_await sink(std::move(header)));
       CO_TRY(co_await export_leases(store, writer));
     }
     for (const KeyValue& kv : page.kvs) {
       writer.put_pair(kv);
-      if (writer.is_full()) CO_TRY(writer.flush());
+      if (writer.is_full()) CO_TRY(co_await writer.flush());
     }
     more = page.more && !page.kvs.empty();
     if (more) request.key = page.kvs.back().key + '\0';
   }
-  CO_TRY(writer.finish());
+  CO_TRY(co_await writer.finish());
   co_return ArchiveSummary{.revision = request.revision, .pairs = writer.pairs(), .leases = writer.leases()};
 }
 

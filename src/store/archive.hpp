@@ -20,8 +20,8 @@
 
 namespace cloudless::store {
 
-/// Where an archive goes to, piece by piece.
-using ArchiveSink = std::function<Result<>(std::string_view bytes)>;
+/// Where an archive goes to, piece by piece; it may wait, for a slow peer.
+using ArchiveSink = std::function<runtime::Task<Result<>>(std::string bytes)>;
 /// Up to `size` bytes of an archive; fewer at its end.
 using ArchiveSource = std::function<Result<std::string>(size_t size)>;
 

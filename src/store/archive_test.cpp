@@ -6,6 +6,11 @@
 namespace cloudless::store::testing {
 namespace {
 
+runtime::Task<Result<>> append_to(std::string& archive, std::string bytes) {
+  archive += bytes;
+  co_return Result<>();
+}
+
 struct Archived {
   Runner run;
   SystemClock clock;
@@ -16,11 +21,8 @@ struct Archived {
   }
   std::string export_all(Store& store, Revision revision = 0) {
     std::string archive;
-    const Result<ArchiveSummary> summary =
-        run(export_archive(store, revision, [&archive](std::string_view bytes) -> Result<> {
-          archive += bytes;
-          return {};
-        }));
+    const Result<ArchiveSummary> summary = run(export_archive(
+        store, revision, [&archive](std::string bytes) { return append_to(archive, std::move(bytes)); }));
     EXPECT_TRUE(summary) << summary.error().message;
     return archive;
   }

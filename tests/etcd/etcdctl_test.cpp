@@ -1,5 +1,6 @@
 // Debian's etcdctl against a served store: every command that it has for one member.
 #include "etcd/served_store.hpp"
+#include "store/archive.hpp"
 
 namespace cloudless::etcd::testing {
 namespace {
@@ -38,11 +39,11 @@ TEST_F(EtcdctlTest, WatchesThePastAndThePresent) {
   ctl_({"put", "/w/a", "1"});
   const TempDir logs;
   Process watch(ctl_.argv({"watch", "--prefix", "/w/", "--rev=1", "--prev-kv"}), logs / "watch");
-  ASSERT_TRUE(eventually([&] { return watch.output() == "PUT\n\n\n/w/a\n1\n"; })) << watch.output();
+  ASSERT_TRUE(eventually([&] { return watch.output() == "PUT\n/w/a\n1\n"; })) << watch.output();
   ctl_({"put", "/w/a", "2"});
   ctl_({"put", "/v", "not watched"});
   ctl_({"del", "/w/a"});
-  const std::string all = "PUT\n\n\n/w/a\n1\nPUT\n/w/a\n1\n/w/a\n2\nDELETE\n/w/a\n2\n/w/a\n\n";
+  const std::string all = "PUT\n/w/a\n1\nPUT\n/w/a\n1\n/w/a\n2\nDELETE\n/w/a\n2\n/w/a\n\n";
   EXPECT_TRUE(eventually([&] { return watch.output() == all; })) << watch.output();
 }
 
@@ -83,6 +84,28 @@ TEST_F(EtcdctlTest, ReportsStatusHealthMembersAlarmsAndHashes) {
   EXPECT_THAT(ctl_({"member", "list"}), HasSubstr(", started, cloudless, "));
   EXPECT_EQ(ctl_({"alarm", "list"}), "");
   EXPECT_EQ(ctl_({"alarm", "disarm"}), "");
+}
+
+TEST_F(EtcdctlTest, ASavedSnapshotIsAnArchive) {
+  for (int i = 0; i < 100; ++i) ctl_({"put", fmt::format("/s/{}", i), std::string(1000, 'x')});
+  const TempDir files;
+  EXPECT_THAT(ctl_({"snapshot", "save", files / "snapshot.db"}), HasSubstr("Snapshot saved at"));
+  std::string saved = cloudless::testing::read_file(files / "snapshot.db");
+  EXPECT_EQ(saved.size() % 512, 32u);
+  const auto contents = store::read_archive([&saved](size_t size) -> Result<std::string> {
+    const std::string piece = saved.substr(0, size);
+    saved.erase(0, piece.size());
+    return piece;
+  });
+  ASSERT_TRUE(contents) << contents.error().message;
+  EXPECT_EQ(contents->revision, 101);
+  EXPECT_EQ(contents->kvs.size(), 100u);
+}
+
+TEST_F(EtcdctlTest, PassesItsPerformanceCheck) {
+  const CommandResult result = ctl_.run({"check", "perf", "--load=s"}, std::chrono::seconds(120));
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("PASS\n"));
 }
 
 TEST_F(EtcdctlTest, ElectionsAndLocksWork) {
