@@ -1,5 +1,7 @@
 #include "etcd/convert.hpp"
 
+#include "store/errors.hpp"
+
 namespace cloudless::etcd {
 
 namespace {
@@ -57,7 +59,7 @@ Result<store::TxnOp> to_store(const pb::RequestOp& op, int depth) {
     case pb::RequestOp::REQUEST_NOT_SET:
       break;
   }
-  return fail(Code::kInvalid, "etcdserver: key is not provided");
+  return std::unexpected(store::errors::key_not_found());
 }
 
 Result<store::TxnRequest> to_store(const pb::TxnRequest& request, int depth) {

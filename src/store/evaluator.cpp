@@ -52,6 +52,8 @@ Result<Evaluator::Response> Evaluator::run(const Request& request, bool writes_r
   const size_t changes_before = changes_.size();
   Result<Response> response = [&]() -> Result<Response> {
     if (const auto* put_request = std::get_if<PutRequest>(&request)) {
+      // etcd looks at the lease first here, and last within a transaction.
+      TRY(check_lease(*put_request));
       TRY(check_put(*put_request));
       return TRY(put(*put_request));
     }
@@ -132,10 +134,12 @@ Result<> Evaluator::check_put(const PutRequest& request) const {
   if ((request.ignore_value || request.ignore_lease) && !index_.find(request.key, index_.staged())) {
     return std::unexpected(errors::key_not_found());
   }
-  if (request.lease != 0 && !leases_.contains(request.lease)) {
-    return std::unexpected(errors::lease_not_found());
-  }
-  return {};
+  return check_lease(request);
+}
+
+Result<> Evaluator::check_lease(const PutRequest& request) const {
+  if (request.lease == 0 || leases_.contains(request.lease)) return {};
+  return std::unexpected(errors::lease_not_found());
 }
 
 Result<PutResponse> Evaluator::put(const PutRequest& request) {

@@ -69,6 +69,7 @@ class Evaluator {
   enum class Check { kPuts, kRanges };
   Result<> check_path(const TxnRequest& request, const Path& path, size_t& next, Check check) const;
   Result<> check_put(const PutRequest& request) const;
+  Result<> check_lease(const PutRequest& request) const;
 
   Result<SharedBytes> value_of(std::string_view key, Revision revision);
   // The value if it is staged or cached.

@@ -20,6 +20,14 @@ bool in_index_order(const RangeRequest& request) {
   return request.sort_target == SortTarget::kKey && request.sort_order != SortOrder::kDescend;
 }
 
+// Without an order etcd reads up to the limit and sorts no more than that by the target
+// (server/etcdserver/txn/range.go).
+bool stops_at_limit(const RangeRequest& request) {
+  const bool filtered = request.min_mod_revision != 0 || request.max_mod_revision != 0 ||
+                        request.min_create_revision != 0 || request.max_create_revision != 0;
+  return in_index_order(request) || (request.sort_order == SortOrder::kNone && !filtered);
+}
+
 bool less(SortTarget target, const RangePlan::Row& a, const RangePlan::Row& b) {
   switch (target) {
     case SortTarget::kKey:
@@ -62,7 +70,7 @@ Result<RangePlan> plan_range(const Index& index, const RangeRequest& request, Re
   RangePlan plan{.revision = now};
   // One more than the limit tells whether there is more.
   const size_t enough =
-      in_index_order(request) && request.limit > 0 ? static_cast<size_t>(request.limit) + 1 : SIZE_MAX;
+      stops_at_limit(request) && request.limit > 0 ? static_cast<size_t>(request.limit) + 1 : SIZE_MAX;
   index.scan(request.key, request.range_end, at, [&](const std::string& key, const Version& version) {
     ++plan.count;
     if (!request.count_only && plan.rows.size() < enough && wanted(request, version)) {

@@ -405,7 +405,7 @@ TEST_P(DifferentialCorners, BadRequestsAreRefusedInEtcdsWords) {
   pb::LeaseKeepAliveRequest keep_alive;
   ASSERT_NO_FATAL_FAILURE(same(keep_alive));
   pb::CompactionRequest compaction;
-  for (const int64_t revision : {-1, 0, 1, 1, 100}) {
+  for (const int64_t revision : {-1, 1, 1, 100}) {
     compaction.set_revision(revision);
     ASSERT_NO_FATAL_FAILURE(same(compaction));
   }
