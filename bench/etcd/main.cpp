@@ -23,8 +23,9 @@ using cloudless::testing::Process;
 
 constexpr size_t kValueBytes = 1024;
 constexpr int kMixClients = 16;
-constexpr int kMixOperations = 20'000;
+constexpr int kMixOperations = 10'000;
 constexpr int kWatchers = 100;
+constexpr int kPostgresSamples = 200;
 constexpr std::chrono::seconds kStartLimit{60};
 // Longer than what relaxed writes may wait for their sync.
 constexpr std::chrono::seconds kSettle{7};
@@ -88,7 +89,7 @@ double per(int64_t bytes, int64_t operations) {
 void measure_puts(const Server::Argv& argv, const std::string& directory, std::vector<Row>& rows) {
   Server server(argv, directory + "/puts");
   for (const int clients : {1, 8, 64, 256}) {
-    const int total = clients == 1 ? 2'000 : clients == 8 ? 8'000 : 30'000;
+    const int total = clients == 1 ? 600 : clients == 8 ? 4'000 : 15'000;
     const int64_t before = server.written();
     const LoadResult result =
         put_load(server.endpoint(), clients, total, kValueBytes, fmt::format("/put/{}/", clients));
@@ -160,6 +161,14 @@ std::vector<std::string> etcd_argv(const std::string& endpoint, const std::strin
           "8589934592"};
 }
 
+// Two stores on one database: how long a write on one takes to be an event on the other.
+void measure_postgres(const Server::Argv& argv, const std::string& directory) {
+  Server writer(argv, directory + "/pg-writer");
+  Server watcher(argv, directory + "/pg-watcher");
+  const double median = write_to_event_ms(writer.endpoint(), watcher.endpoint(), kPostgresSamples);
+  fmt::print("PostgreSQL: write on one server to event on another, median: {:.2f} ms\n", median);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -168,15 +177,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string program = argv[1];
-  const auto store_argv = [&program](const std::string& endpoint, const std::string& directory) {
-    return std::vector<std::string>{program,
-                                    "store",
-                                    "--listen-address",
-                                    endpoint,
-                                    "--metrics-bind-address",
-                                    "0",
-                                    "--endpoint",
-                                    "sqlite://" + directory + "/state.db"};
+  const auto store_on = [&program](std::string endpoint, const std::string& listen) {
+    return std::vector<std::string>{
+        program, "store",      "--listen-address", listen, "--metrics-bind-address",
+        "0",     "--endpoint", std::move(endpoint)};
+  };
+  const auto store_argv = [&](const std::string& listen, const std::string& directory) {
+    return store_on("sqlite://" + directory + "/state.db", listen);
   };
   std::string directory = argc > 2 ? argv[2] : std::filesystem::temp_directory_path().string();
   directory += fmt::format("/cloudless-bench-etcd-{}", getpid());
@@ -186,6 +193,10 @@ int main(int argc, char** argv) {
   for (size_t i = 0; i < theirs.size(); ++i) {
     fmt::print("{:<40} {:>12.2f} {:>12.2f} {:>7.2f}x\n", theirs[i].name, theirs[i].value, ours[i].value,
                ours[i].value / theirs[i].value);
+  }
+  if (const char* postgres = std::getenv("BENCH_POSTGRES")) {
+    measure_postgres(
+        [&](const std::string& listen, const std::string&) { return store_on(postgres, listen); }, directory);
   }
   std::filesystem::remove_all(directory);
   return 0;

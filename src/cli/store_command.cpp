@@ -1,5 +1,7 @@
 // `cloudless store`: etcd's API on SQLite, PostgreSQL or a remote etcd, with kine's flags; and `export` and
 // `import`, which move a store from one to another.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
@@ -7,39 +9,6 @@
 #include "cli/store_server.hpp"
 
 namespace cloudless::cli {
-
-namespace {
-
-struct StoreFlags {
-  StoreServerOptions server;
-  std::string log_format = "plain";
-  bool debug = false;
-  std::string progress_interval = "5s";
-  std::string compact_interval = "5m";
-  // Words of kine that have no meaning here: its polling and its driver's pool are not needed.
-  std::string ignored;
-};
-
-Logger make_logger(const StoreFlags& flags) {
-  return Logger(make_stderr_sink(flags.debug ? LogLevel::kDebug : LogLevel::kInfo,
-                                 flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText));
-}
-
-Result<> serve(const StoreFlags& flags) {
-  StoreServerOptions options = flags.server;
-  options.progress_interval = TRY(parse_duration(flags.progress_interval));
-  options.compact_interval = TRY(parse_duration(flags.compact_interval));
-  const Logger log = make_logger(flags);
-  const SystemClock clock;
-  SystemRandom random;
-  runtime::LoopThread thread("store");
-  StoreServer server(std::move(options), thread.loop(), clock, random, log);
-  TRY(server.start());
-  const int number = TRY(runtime::run_blocking(thread.loop(), wait_for_termination(thread.loop())));
-  log.info("stopping", {{"signal", number}});
-  server.stop();
-  return {};
-}
 
 void add_datastore_flags(CLI::App& command, DatastoreOptions& options) {
   command.add_option("--endpoint", options.endpoint,
@@ -63,6 +32,43 @@ void add_datastore_flags(CLI::App& command, DatastoreOptions& options) {
       .add_option("--quota-backend-bytes", options.quota_bytes,
                   "Size at which the NOSPACE alarm is raised and writes fail")
       ->capture_default_str();
+}
+
+namespace {
+
+struct StoreFlags {
+  StoreServerOptions server;
+  std::string log_format = "plain";
+  bool debug = false;
+  std::string progress_interval = "5s";
+  std::string compact_interval = "5m";
+  // Words of kine that have no meaning here: its polling and its driver's pool are not needed.
+  std::string ignored;
+};
+
+Logger make_logger(const StoreFlags& flags) {
+  return Logger(make_stderr_sink(flags.debug ? LogLevel::kDebug : LogLevel::kInfo,
+                                 flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText));
+}
+
+// glibc gives each thread an arena of its own, which keeps what it once held; two are enough here.
+constexpr int kMallocArenas = 2;
+
+Result<> serve(const StoreFlags& flags) {
+  mallopt(M_ARENA_MAX, kMallocArenas);
+  StoreServerOptions options = flags.server;
+  options.progress_interval = TRY(parse_duration(flags.progress_interval));
+  options.compact_interval = TRY(parse_duration(flags.compact_interval));
+  const Logger log = make_logger(flags);
+  const SystemClock clock;
+  SystemRandom random;
+  runtime::LoopThread thread("store");
+  StoreServer server(std::move(options), thread.loop(), clock, random, log);
+  TRY(server.start());
+  const int number = TRY(runtime::run_blocking(thread.loop(), wait_for_termination(thread.loop())));
+  log.info("stopping", {{"signal", number}});
+  server.stop();
+  return {};
 }
 
 void add_server_flags(CLI::App& command, StoreFlags& flags) {
@@ -113,6 +119,8 @@ void add_store_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("store", "etcd's API on SQLite, PostgreSQL or a remote etcd");
   add_datastore_flags(*command, flags->server.datastore);
   add_server_flags(*command, *flags);
+  add_store_archive_commands(*command, invocation);
+  // Of the commands that a line names, the innermost has set what to run before its parent is asked.
   command->callback([flags, &invocation] {
     if (invocation.run) return;
     invocation.run = [flags] {

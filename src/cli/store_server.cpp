@@ -1,5 +1,6 @@
 #include "cli/store_server.hpp"
 
+#include "etcd/remote_store.hpp"
 #include "net/http.hpp"
 #include "runtime/timer.hpp"
 
@@ -76,13 +77,22 @@ std::string endpoint_with_tls(const DatastoreOptions& options) {
   return url;
 }
 
-Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options, runtime::EventLoop&,
-                                                     const Clock& clock, Random& random, const Logger& log) {
+Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options, const Clock& clock,
+                                                     Random& random, const Logger& log) {
   store::Options wanted;
   wanted.endpoint = endpoint_with_tls(options);
   wanted.relaxed_prefixes = options.relaxed_prefixes;
   wanted.all_strict = options.durability == "strict";
   wanted.quota_bytes = options.quota_bytes;
+  wanted.remote = [&options](const store::Endpoint& endpoint) -> Result<std::unique_ptr<store::Store>> {
+    if (options.skip_verify) {
+      return fail(Code::kUnimplemented, "--skip-verify is not for a remote etcd: name its CA with --ca-file");
+    }
+    return etcd::make_remote_store({.endpoints = TRY(etcd::parse_endpoints(endpoint.target)),
+                                    .ca_file = options.ca_file,
+                                    .cert_file = options.cert_file,
+                                    .key_file = options.key_file});
+  };
   return store::open_store(std::move(wanted), clock, random, log.named("store"));
 }
 
@@ -98,7 +108,7 @@ StoreServer::StoreServer(StoreServerOptions options, runtime::EventLoop& loop, c
 StoreServer::~StoreServer() { stop(); }
 
 Result<> StoreServer::start() {
-  store_ = TRY(open_datastore(options_.datastore, loop_, clock_, random_, log_));
+  store_ = TRY(open_datastore(options_.datastore, clock_, random_, log_));
   const std::string address = listen_address(options_.listen_address);
   const std::string scheme = options_.server_cert_file.empty() ? "http://" : "https://";
   etcd::ServerOptions server_options{

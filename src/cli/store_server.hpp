@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
+#include "cli/command.hpp"
 #include "etcd/server.hpp"
 #include "net/server.hpp"
 #include "runtime/event_loop.hpp"
@@ -30,11 +31,12 @@ struct DatastoreOptions {
   int64_t quota_bytes = store::Options().quota_bytes;
 };
 
+/// The flags of these options, named as kine's.
+void add_datastore_flags(CLI::App& command, DatastoreOptions& options);
 /// PostgreSQL's URL with the TLS files in libpq's words; any other endpoint as it is.
 std::string endpoint_with_tls(const DatastoreOptions& options);
 /// Opens what the options name. Blocks. The references outlive the store.
-Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options,
-                                                     runtime::EventLoop& loop, const Clock& clock,
+Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options, const Clock& clock,
                                                      Random& random, const Logger& log);
 
 struct StoreServerOptions {
@@ -52,6 +54,9 @@ struct StoreServerOptions {
   Duration compact_interval = std::chrono::minutes(5);
   int64_t compact_min_retain = 1000;
 };
+
+/// `store export` and `store import`.
+void add_store_archive_commands(CLI::App& store, Invocation& invocation);
 
 class StoreServer {
  public:

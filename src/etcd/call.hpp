@@ -36,6 +36,23 @@ struct Backend {
   Identity identity;
 };
 
+/// A coroutine that belongs to a call: gRPC keeps the call until it is finished, so nobody has to wait for
+/// it. It starts on gRPC's thread, which saves a change of threads, and goes on where the store's answers
+/// arrive, on the server's loop.
+struct CallTask {
+  struct promise_type {
+    runtime::TaskContext context;
+
+    template <class... Rest>
+    promise_type(Backend& backend, Rest&...) : context{&backend.scope.executor(), nullptr} {}
+    CallTask get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
 /// A unary method with its counters.
 class Method {
  public:
@@ -49,14 +66,19 @@ class Method {
   /// alive until then.
   grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, runtime::Task<Result<>> call) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    backend_.scope.spawn(finish(*this, reactor, std::move(call)));
+    finish(backend_, *this, reactor, std::move(call));
     return reactor;
   }
 
  private:
-  static runtime::Task<void> finish(Method& method, grpc::ServerUnaryReactor* reactor,
-                                    runtime::Task<Result<>> call) {
-    const Result<> done = co_await std::move(call);
+  static CallTask finish(Backend&, Method& method, grpc::ServerUnaryReactor* reactor,
+                         runtime::Task<Result<>> call) {
+    Result<> done;
+    try {
+      done = co_await std::move(call);
+    } catch (const std::exception& error) {
+      done = fail(Code::kInternal, "{}", error.what());
+    }
     method.count(done);
     reactor->Finish(done ? grpc::Status::OK : to_grpc(done.error()));
   }

@@ -60,6 +60,46 @@ std::string_view name_of(grpc::StatusCode code) {
 
 std::string code_name(const Error& error) { return std::string(name_of(code_of(error))); }
 
+Error from_grpc(const grpc::Status& status) {
+  using store::errors::compacted;
+  const std::string& text = status.error_message();
+  // Where a code means several things, etcd's text tells which.
+  for (const Error& known : {compacted(), store::errors::future_revision(), store::errors::lease_exists(),
+                             store::errors::lease_ttl_too_large()}) {
+    if (text == known.message) return known;
+  }
+  switch (status.error_code()) {
+    case grpc::StatusCode::CANCELLED:
+      return {Code::kCancelled, text};
+    case grpc::StatusCode::INVALID_ARGUMENT:
+    case grpc::StatusCode::OUT_OF_RANGE:
+      return {Code::kInvalid, text};
+    case grpc::StatusCode::NOT_FOUND:
+      return {Code::kNotFound, text};
+    case grpc::StatusCode::ALREADY_EXISTS:
+      return {Code::kAlreadyExists, text};
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::ABORTED:
+      return {Code::kConflict, text};
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return {Code::kUnauthenticated, text};
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return {Code::kPermissionDenied, text};
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return {Code::kResourceExhausted, text};
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return {Code::kDeadlineExceeded, text};
+    case grpc::StatusCode::UNAVAILABLE:
+      return {Code::kUnavailable, text};
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return {Code::kUnimplemented, text};
+    case grpc::StatusCode::DATA_LOSS:
+      return {Code::kDataLoss, text};
+    default:
+      return {Code::kInternal, text};
+  }
+}
+
 grpc::Status to_grpc(const Error& error) { return {code_of(error), error.message}; }
 
 }  // namespace cloudless::etcd

@@ -8,6 +8,8 @@
 namespace cloudless::etcd {
 
 grpc::Status to_grpc(const Error& error);
+/// What etcd answered, as the store's error.
+Error from_grpc(const grpc::Status& status);
 /// The code's name as Go's gRPC has it: "NotFound".
 std::string code_name(const Error& error);
 
