@@ -18,7 +18,9 @@ Attributes make_attributes(const UserInfo& user, const RequestInfo& info) {
           .subresource = info.subresource,
           .namespace_ = info.namespace_,
           .name = info.name,
-          .path = info.path};
+          .path = info.path,
+          .label_selector = info.label_selector,
+          .field_selector = info.field_selector};
 }
 
 std::string_view to_string(Operation operation) {

@@ -61,7 +61,9 @@ void settle_collection_verb(RequestInfo& info, std::string_view query) {
   const std::vector<std::pair<std::string, std::string>> none;
   for (const auto& [key, value] : parameters ? *parameters : none) {
     if (key == "watch" && info.verb == "get") watch = value.empty() || is_true(value);
+    if (key == "labelSelector") info.label_selector = value;
     if (key != "fieldSelector") continue;
+    info.field_selector = value;
     if (std::optional<std::string> name = pinned_name(value)) info.name = *name;
   }
   if (info.verb != "deletecollection") info.verb = watch ? "watch" : "list";

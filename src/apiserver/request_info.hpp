@@ -23,6 +23,9 @@ struct RequestInfo {
   std::string resource;
   std::string subresource;
   std::string name;
+  /// What a list, watch or deletecollection is narrowed by, as sent; empty otherwise.
+  std::string label_selector;
+  std::string field_selector;
   /// Path segments from the resource on: {"pods", "web", "proxy", "index.html"}.
   std::vector<std::string> parts;
 };

@@ -47,6 +47,18 @@ TEST(RequestInfo, ResourcePathsAreReadAsUpstreamReadsThem) {
   }
 }
 
+TEST(RequestInfo, SelectorsOfCollectionsAreKeptForAuthorizers) {
+  const auto narrowed = parse_request_info(
+      "GET", "/api/v1/pods", "watch=1&fieldSelector=spec.nodeName%3Dn1&labelSelector=app%3Dweb");
+  ASSERT_TRUE(narrowed.has_value());
+  EXPECT_EQ(narrowed->field_selector, "spec.nodeName=n1");
+  EXPECT_EQ(narrowed->label_selector, "app=web");
+  const auto single =
+      parse_request_info("GET", "/api/v1/namespaces/a/pods/x", "fieldSelector=spec.nodeName%3Dn1");
+  ASSERT_TRUE(single.has_value());
+  EXPECT_EQ(single->field_selector, "");
+}
+
 TEST(RequestInfo, OtherPathsHaveTheMethodAsVerb) {
   for (const char* path :
        {"/", "/healthz", "/api", "/api/v1", "/apis/apps", "/apis/apps/v1", "/openapi/v3/apis/apps/v1"}) {
