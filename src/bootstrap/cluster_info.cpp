@@ -46,6 +46,21 @@ ConfigMap sign_cluster_info(ConfigMap info, const std::vector<BootstrapTokenSpec
   return info;
 }
 
+runtime::Task<Result<>> ensure_cluster_info(const client::Client& client, std::string server,
+                                            std::string ca) {
+  const ConfigMap wanted = make_cluster_info(server, ca);
+  const auto created = co_await client.create(wanted);
+  if (created) co_return Result<>();
+  if (created.error().code != Code::kAlreadyExists) co_return wrap(created.error(), "create cluster-info");
+  ConfigMap info =
+      CO_TRY(co_await client.get<ConfigMap>(std::string(kPublicNamespace), std::string(kClusterInfoName)));
+  const std::string key(kKubeconfigKey);
+  if (info.data[key] == wanted.data.at(key)) co_return Result<>();
+  info.data[key] = wanted.data.at(key);
+  CO_TRY(co_await client.update(info));
+  co_return Result<>();
+}
+
 Result<DiscoveredCluster> verify_cluster_info(const ConfigMap& info, const BootstrapTokenId& token,
                                               const std::vector<std::string>& pins) {
   const auto kubeconfig = info.data.find(std::string(kKubeconfigKey));

@@ -31,6 +31,10 @@ api::core::v1::ConfigMap make_cluster_info(const std::string& server, const std:
 api::core::v1::ConfigMap sign_cluster_info(api::core::v1::ConfigMap info,
                                            const std::vector<BootstrapTokenSpec>& tokens, WallTime now);
 
+/// Makes the ConfigMap where it is missing, and brings its kubeconfig up to date; signatures are the
+/// BootstrapSigner's.
+runtime::Task<Result<>> ensure_cluster_info(const client::Client& client, std::string server, std::string ca);
+
 /// What a node trusts after discovery.
 struct DiscoveredCluster {
   std::string server;

@@ -51,6 +51,13 @@ ClusterObject cluster_binding(std::string_view name, std::string_view role,
               binding_body("ClusterRole", role, subjects));
 }
 
+json::object rule(std::string_view group, std::initializer_list<std::string_view> resources,
+                  std::initializer_list<std::string_view> verbs) {
+  return {{"apiGroups", json::array{group}},
+          {"resources", json::array(resources.begin(), resources.end())},
+          {"verbs", json::array(verbs.begin(), verbs.end())}};
+}
+
 // A Role that lets its subjects read one ConfigMap, and its binding of the same name.
 void add_reader(std::vector<ClusterObject>& out, std::string_view ns, std::string_view name,
                 std::string_view config_map, const std::vector<SubjectRef>& subjects) {
@@ -128,6 +135,24 @@ std::vector<ClusterObject> join_objects() {
              {{"User", "system:anonymous"}});
   add_reader(out, "kube-system", "kubeadm:kubelet-config", "kubelet-config", {nodes, joiners});
   add_reader(out, "kube-system", "kubeadm:nodes-kubeadm-config", "kubeadm-config", {joiners, nodes});
+  return out;
+}
+
+std::vector<ClusterObject> node_role_objects() {
+  constexpr std::string_view kName = "cloudless:node";
+  json::array rules{
+      rule("", {"services", "nodes", "configmaps"}, {"list", "watch"}),
+      rule("discovery.k8s.io", {"endpointslices"}, {"list", "watch"}),
+      rule("networking.k8s.io", {"ingresses"}, {"list", "watch"}),
+      rule("externaldns.k8s.io", {"dnsendpoints"}, {"list", "watch"}),
+      rule("metallb.io", {"ipaddresspools", "l2advertisements"}, {"list", "watch"}),
+      rule("metallb.io", {"servicel2statuses"}, {"create", "delete"}),
+      rule("metallb.io", {"servicel2statuses/status"}, {"patch"}),
+      rule("", {"events"}, {"create", "patch"}),
+  };
+  std::vector<ClusterObject> out;
+  out.push_back(make(rbac("clusterroles", "ClusterRole"), "", kName, {{"rules", std::move(rules)}}));
+  out.push_back(cluster_binding(kName, kName, {{"Group", kNodesGroup}}));
   return out;
 }
 

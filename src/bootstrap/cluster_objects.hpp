@@ -24,6 +24,9 @@ struct ClusterObject {
 std::vector<ClusterObject> admin_objects();
 /// What tokens and nodes may do.
 std::vector<ClusterObject> join_objects();
+/// What the Service proxy, load balancer and DNS of a joined node read and report: the ClusterRole
+/// cloudless:node, bound to system:nodes.
+std::vector<ClusterObject> node_role_objects();
 /// `kubelet_configuration`: a KubeletConfiguration as JSON.
 std::vector<ClusterObject> configuration_objects(const api::kubeadm::v1beta4::ClusterConfiguration& cluster,
                                                  const std::string& kubelet_configuration);

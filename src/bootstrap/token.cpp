@@ -15,7 +15,6 @@ namespace {
 constexpr size_t kIdLength = 6;
 constexpr size_t kSecretLength = 16;
 constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
-constexpr std::string_view kNamespace = "kube-system";
 constexpr std::string_view kUsagePrefix = "usage-bootstrap-";
 constexpr std::array<std::string_view, 2> kUsages{"authentication", "signing"};
 
@@ -79,7 +78,7 @@ bool BootstrapTokenSpec::is_for(std::string_view usage) const {
 Result<Secret> to_secret(const BootstrapTokenSpec& spec) {
   Secret secret;
   secret.metadata.name = fmt::format("{}{}", kTokenSecretPrefix, spec.token.id);
-  secret.metadata.namespace_ = kNamespace;
+  secret.metadata.namespace_ = kTokenNamespace;
   secret.type = kTokenSecretType;
   secret.data = {{"token-id", spec.token.id}, {"token-secret", spec.token.secret}};
   if (!spec.description.empty()) secret.data["description"] = spec.description;
@@ -142,7 +141,7 @@ Task<Result<>> create_token(const client::Client& client, BootstrapTokenSpec spe
 Task<Result<std::vector<BootstrapTokenSpec>>> list_tokens(const client::Client& client) {
   client::ListOptions only_tokens;
   only_tokens.field_selector = fmt::format("type={}", kTokenSecretType);
-  const auto secrets = CO_TRY(co_await client.list<Secret>(std::string(kNamespace), only_tokens));
+  const auto secrets = CO_TRY(co_await client.list<Secret>(std::string(kTokenNamespace), only_tokens));
   std::vector<BootstrapTokenSpec> tokens;
   for (const Secret& secret : secrets.items) {
     if (auto token = from_secret(secret)) tokens.push_back(std::move(*token));
@@ -158,7 +157,7 @@ Task<Result<>> delete_token(const client::Client& client, std::string token) {
                    "given token or token id {} didn't match pattern [a-z0-9]{{6}} or [a-z0-9]{{6}}."
                    "[a-z0-9]{{16}}",
                    quote(id));
-  co_return co_await client.remove<Secret>(std::string(kNamespace),
+  co_return co_await client.remove<Secret>(std::string(kTokenNamespace),
                                            fmt::format("{}{}", kTokenSecretPrefix, id));
 }
 

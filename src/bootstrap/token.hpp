@@ -20,6 +20,7 @@ namespace cloudless::bootstrap {
 inline constexpr std::chrono::hours kDefaultTokenLifetime{24};
 inline constexpr std::string_view kDefaultNodeTokenGroup = "system:bootstrappers:kubeadm:default-node-token";
 inline constexpr std::string_view kTokenSecretType = "bootstrap.kubernetes.io/token";
+inline constexpr std::string_view kTokenNamespace = "kube-system";
 inline constexpr std::string_view kTokenSecretPrefix = "bootstrap-token-";
 
 struct BootstrapTokenId {
