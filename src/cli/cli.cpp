@@ -12,6 +12,8 @@ int run(int argc, char** argv) {
   Invocation invocation;
   add_image_commands(app, invocation);
   add_reset_command(app, invocation);
+  add_join_command(app, invocation);
+  add_token_commands(app, invocation);
   add_up_command(app, invocation);
   add_store_commands(app, invocation);
   add_version_command(app, invocation);

@@ -44,6 +44,8 @@ int report_failure(const Error& error);
 
 void add_image_commands(CLI::App& app, Invocation& invocation);
 void add_reset_command(CLI::App& app, Invocation& invocation);
+void add_join_command(CLI::App& app, Invocation& invocation);
+void add_token_commands(CLI::App& app, Invocation& invocation);
 void add_up_command(CLI::App& app, Invocation& invocation);
 void add_store_commands(CLI::App& app, Invocation& invocation);
 void add_version_command(CLI::App& app, Invocation& invocation);

@@ -6,9 +6,11 @@
 #include "apiserver/encryption/encryption.hpp"
 #include "apiserver/identity.hpp"
 #include "apiserver/server.hpp"
+#include "bootstrap/cluster_info.hpp"
 #include "bootstrap/cluster_objects.hpp"
 #include "bootstrap/kubeconfig.hpp"
 #include "bootstrap/pki.hpp"
+#include "bootstrap/signer.hpp"
 #include "cli/files.hpp"
 #include "cli/gossip_secret.hpp"
 #include "cli/node_connector.hpp"
@@ -56,10 +58,8 @@ Result<> ensure_credentials(const ControlPlaneOptions& options, WallTime now) {
   TRY(make_directories(options.pki_dir()));
   TRY(bootstrap::ensure_pki(pki_options(options), now));
   const pki::Ca ca = TRY(bootstrap::load_ca(options.pki_dir(), "ca"));
-  const bootstrap::KubeconfigOptions kubeconfigs{
-      .directory = options.data_dir,
-      .server = fmt::format("https://{}",
-                            net::join_host_port(options.advertise_address.to_string(), options.secure_port))};
+  const bootstrap::KubeconfigOptions kubeconfigs{.directory = options.data_dir,
+                                                 .server = options.server_url()};
   for (const bootstrap::KubeconfigSpec& spec : bootstrap::kubeconfig_specs(options.node_name)) {
     if (spec.file != "admin.conf") continue;
     TRY(bootstrap::ensure_kubeconfig(kubeconfigs, spec, ca, now));
@@ -67,7 +67,26 @@ Result<> ensure_credentials(const ControlPlaneOptions& options, WallTime now) {
   return {};
 }
 
+// What a joining node reads: the networks, the domain and the API's address.
+std::vector<bootstrap::ClusterObject> published_configuration(const ControlPlaneOptions& options) {
+  api::kubeadm::v1beta4::ClusterConfiguration cluster;
+  cluster.controlPlaneEndpoint =
+      net::join_host_port(options.advertise_address.to_string(), options.secure_port);
+  auto& networking = cluster.networking;
+  networking.podSubnet = fmt::format("{}", fmt::join(to_strings(options.pod_cidrs), ","));
+  networking.serviceSubnet = fmt::format("{}", fmt::join(to_strings(options.service_cidrs), ","));
+  networking.dnsDomain = options.cluster_domain;
+  return bootstrap::configuration_objects(
+      cluster, fmt::format(R"({{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration",)"
+                           R"("clusterDNS":["{}"],"clusterDomain":"{}"}})",
+                           options.cluster_dns.to_string(), options.cluster_domain));
+}
+
 }  // namespace
+
+std::string ControlPlaneOptions::server_url() const {
+  return "https://" + net::join_host_port(advertise_address.to_string(), secure_port);
+}
 
 struct ControlPlane::Parts {
   ControlPlaneOptions options;
@@ -92,6 +111,7 @@ struct ControlPlane::Parts {
   std::unique_ptr<scheduler::Scheduler> scheduler;
   std::unique_ptr<lb::LoadBalancerController> load_balancer;
   std::unique_ptr<dns::ClusterService> cluster_dns;
+  std::unique_ptr<bootstrap::BootstrapSigner> signer;
 
   Result<> open_store();
   Result<> make_server();
@@ -190,6 +210,10 @@ Task<Result<>> ControlPlane::Parts::start_server() {
 Task<Result<>> ControlPlane::Parts::ensure_objects() {
   CO_TRY(co_await bootstrap::ensure_objects(*client, bootstrap::admin_objects()));
   CO_TRY(co_await bootstrap::ensure_objects(*client, bootstrap::join_objects()));
+  CO_TRY(co_await bootstrap::ensure_objects(*client, bootstrap::node_role_objects()));
+  CO_TRY(co_await bootstrap::ensure_objects(*client, published_configuration(options)));
+  CO_TRY(co_await bootstrap::ensure_cluster_info(*client, options.server_url(),
+                                                 CO_TRY(read_file(options.pki_dir() + "/ca.crt"))));
   CO_TRY(co_await ensure_gossip_secret(*client, random));
   co_return co_await dns::Dns::install_crd(*client);
 }
@@ -211,6 +235,8 @@ Task<Result<>> ControlPlane::Parts::start_roles() {
   cluster_dns = std::make_unique<dns::ClusterService>(
       dns::ClusterServiceOptions{.address = options.cluster_dns}, *informers, loop, random, log.named("dns"));
   cluster_dns->start();
+  signer = std::make_unique<bootstrap::BootstrapSigner>(*informers, loop, random, log.named("bootstrap"));
+  signer->start();
   scope->spawn(renew_certificates());
   co_return {};
 }
@@ -225,6 +251,7 @@ Task<void> ControlPlane::Parts::renew_certificates() {
 
 Task<void> ControlPlane::stop() {
   Parts& parts = *parts_;
+  if (parts.signer) co_await parts.signer->stop();
   if (parts.cluster_dns) co_await parts.cluster_dns->stop();
   if (parts.load_balancer) co_await parts.load_balancer->stop();
   if (parts.scheduler) co_await parts.scheduler->stop();

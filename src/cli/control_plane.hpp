@@ -32,6 +32,8 @@ struct ControlPlaneOptions {
   /// kine's endpoint URL; empty: SQLite below data_dir.
   std::string store_endpoint;
 
+  /// "https://host:port" as other nodes reach the API server.
+  std::string server_url() const;
   std::string pki_dir() const { return data_dir + "/pki"; }
 };
 

@@ -35,6 +35,7 @@ kubelet::Options kubelet_options(const NodeAgentOptions& options, kubelet::Cgrou
   out.cluster_dns = {options.cluster_dns.to_string()};
   out.cluster_domain = options.cluster_domain;
   out.cgroup_driver = driver;
+  out.cgroup_root = options.cgroup_root;
   out.port = options.kubelet_port;
   return out;
 }

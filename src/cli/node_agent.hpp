@@ -27,6 +27,8 @@ struct NodeAgentOptions {
   /// "unix:///..." of a container runtime that somebody else runs; empty: a containerd of our own.
   std::string runtime_endpoint;
   std::string manifest_dir;
+  /// The cgroup that holds the pods', so that several nodes on one machine stay apart.
+  std::string cgroup_root = "/";
   std::vector<net::Prefix> pod_cidrs;
   std::vector<net::Prefix> service_cidrs;
   net::IpAddress cluster_dns;

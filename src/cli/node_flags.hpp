@@ -1,0 +1,40 @@
+// The flags of every command that runs a node.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/node_agent.hpp"
+#include "cli/service.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace cloudless::cli {
+
+struct NodeFlags {
+  std::string data_dir = "/var/lib/cloudless";
+  std::string node_name;
+  std::string node_ip;
+  std::vector<std::string> dns_listen;
+  std::vector<std::string> images;
+  std::string runtime_endpoint;
+  std::string cgroup_root = "/";
+  uint16_t kubelet_port = 10250;
+  uint16_t gossip_port;
+  bool detach = false;
+  LogOptions log;
+
+  NodeFlags();
+  void add_to(CLI::App& command);
+  ServiceOptions service() const { return {data_dir, detach, log}; }
+  /// What the flags say of the node; what the cluster says (its networks, its key) is left to the caller.
+  /// kInvalid for an address that is none, kNotFound where there is none to choose.
+  Result<NodeAgentOptions> agent_options() const;
+};
+
+/// kubeadm's choice: the tenth address of the Service network.
+net::IpAddress cluster_dns_address(const net::Prefix& services);
+
+}  // namespace cloudless::cli
