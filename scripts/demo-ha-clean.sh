@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Removes all that scripts/demo-ha.sh made: processes, pods, mounts, namespaces, state.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/demo-lib.sh
+source scripts/demo-ha-lib.sh
+
+require_root
+for node in 1 2 3; do
+  netns=$(host $node)
+  [ -e "/run/netns/$netns" ] || continue
+  # One that is powered off could not obey.
+  ip netns pids "$netns" | xargs -r kill -CONT 2>/dev/null || true
+  if [ -d "$state/$node" ] && [ -x $build/cloudless ]; then
+    on_host $node $build/cloudless reset --force --data-dir "$state/$node"
+  fi
+  find /sys/fs/cgroup -depth -type d -path "*/$netns*" -exec rmdir {} \; 2>/dev/null || true
+  ip netns delete "$netns"
+done
+for netns in $client_ns $lan_ns; do
+  if [ -e /run/netns/$netns ]; then ip netns delete $netns; fi
+done
+rm -rf /etc/netns/$client_ns $state
