@@ -39,37 +39,46 @@ runtime::Task<void> copy(StreamPtr from, StreamPtr to) {
   (void)co_await to->close_write();
 }
 
-// Copies what the runtime says; `done` hears of its end.
-runtime::Task<void> copy_and_tell(StreamPtr from, StreamPtr to, runtime::Signal& done, int& running) {
+// The output streams of a command that are still open. The tasks that copy them outlive the function that
+// waits for their end, so all of them share this.
+struct CommandOutput {
+  runtime::Signal ended;
+  int open = 0;
+};
+using OutputPtr = std::shared_ptr<CommandOutput>;
+
+// Copies what the runtime says; the last stream to end is the command's end.
+runtime::Task<void> copy_output(StreamPtr from, StreamPtr to, OutputPtr output) {
   co_await copy(std::move(from), std::move(to));
-  if (--running == 0) done.notify();
+  if (--output->open == 0) output->ended.notify();
+}
+
+runtime::Task<void> accept_command_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies,
+                                           OutputPtr output) {
+  for (;;) {
+    auto accepted = co_await client.accept();
+    if (!accepted || !*accepted) break;
+    StreamPtr theirs = std::move(**accepted);
+    const std::string type(theirs->headers().get("streamtype").value_or(""));
+    auto opened = co_await server.open({{"streamtype", type}});
+    if (!opened) break;
+    StreamPtr ours = std::move(*opened);
+    if (type == "stdin" || type == "resize") {
+      copies.spawn(copy(std::move(theirs), std::move(ours)));
+    } else {
+      ++output->open;
+      copies.spawn(copy_output(std::move(ours), std::move(theirs), output));
+    }
+  }
+  if (output->open == 0) output->ended.notify();  // the client left before it opened anything
 }
 
 // Client to runtime for stdin and resize, runtime to client for the rest. The session is over when the
 // runtime has ended all of its streams: the error stream, with the exit status, is the last.
 runtime::Task<void> join_command_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies) {
-  runtime::Signal done;
-  int running = 0;
-  copies.spawn([](StreamMux& accepting, StreamMux& opening, runtime::TaskScope& scope, runtime::Signal& end,
-                  int& count) -> runtime::Task<void> {
-    for (;;) {
-      auto accepted = co_await accepting.accept();
-      if (!accepted || !*accepted) break;
-      StreamPtr theirs = std::move(**accepted);
-      const std::string type(theirs->headers().get("streamtype").value_or(""));
-      auto opened = co_await opening.open({{"streamtype", type}});
-      if (!opened) break;
-      StreamPtr ours = std::move(*opened);
-      if (type == "stdin" || type == "resize") {
-        scope.spawn(copy(std::move(theirs), std::move(ours)));
-      } else {
-        ++count;
-        scope.spawn(copy_and_tell(std::move(ours), std::move(theirs), end, count));
-      }
-    }
-    if (count == 0) end.notify();  // the client left before it opened anything
-  }(client, server, copies, done, running));
-  (void)co_await done.wait();
+  const auto output = std::make_shared<CommandOutput>();
+  copies.spawn(accept_command_streams(client, server, copies, output));
+  (void)co_await output->ended.wait();
 }
 
 runtime::Task<void> join_port_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies) {
