@@ -244,7 +244,7 @@ class Api {
                                     : co_await state_.runtime.attach_url(id, query.streams);
     if (!url) co_return co_await answer(response_, 500, url.error().message);
     net::Resolver resolver(state_.pool);
-    co_await join_remote_command(request_, response_, *url, resolver, state_.log);
+    co_await join_remote_command(request_, response_, *url, query.streams, resolver, state_.log);
   }
 
   runtime::Task<void> run(std::string id, std::vector<std::string> words) {

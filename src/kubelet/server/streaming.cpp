@@ -1,5 +1,7 @@
 #include "kubelet/server/streaming.hpp"
 
+#include <functional>
+#include <set>
 #include <vector>
 
 #include "net/client.hpp"
@@ -44,22 +46,42 @@ runtime::Task<void> copy(StreamPtr from, StreamPtr to) {
 struct CommandOutput {
   runtime::Signal ended;
   int open = 0;
+  bool has_status = false;
+  std::vector<StreamPtr> unused;  // kept until the end: dropping one would reset it
 };
 using OutputPtr = std::shared_ptr<CommandOutput>;
 
-// Copies what the runtime says; the last stream to end is the command's end.
-runtime::Task<void> copy_output(StreamPtr from, StreamPtr to, OutputPtr output) {
+// Copies what the runtime says. The command's end is that its streams have ended, the one with the exit
+// status among them: a quick command may end its output before that stream is opened.
+runtime::Task<void> copy_output(StreamPtr from, StreamPtr to, bool is_status, OutputPtr output) {
   co_await copy(std::move(from), std::move(to));
-  if (--output->open == 0) output->ended.notify();
+  output->has_status = output->has_status || is_status;
+  if (--output->open == 0 && output->has_status) output->ended.notify();
 }
 
+// The streams that the runtime expects, as kubelet and runtime agree on them (k8s.io/kubelet cri/streaming).
+// It counts them, so one too many takes the place of one that it waits for.
+std::set<std::string> expected_streams(const cri::StreamOptions& streams) {
+  std::set<std::string> types{"error"};
+  if (streams.stdin_open) types.insert("stdin");
+  if (streams.out) types.insert("stdout");
+  if (streams.err && !streams.tty) types.insert("stderr");
+  if (streams.tty) types.insert("resize");
+  return types;
+}
+
+// A WebSocket has all five channels, whatever was asked for; those beyond `expected` carry nothing.
 runtime::Task<void> accept_command_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies,
-                                           OutputPtr output) {
+                                           std::set<std::string> expected, OutputPtr output) {
   for (;;) {
     auto accepted = co_await client.accept();
     if (!accepted || !*accepted) break;
     StreamPtr theirs = std::move(**accepted);
     const std::string type(theirs->headers().get("streamtype").value_or(""));
+    if (!expected.contains(type)) {
+      output->unused.push_back(std::move(theirs));
+      continue;
+    }
     auto opened = co_await server.open({{"streamtype", type}});
     if (!opened) break;
     StreamPtr ours = std::move(*opened);
@@ -67,7 +89,7 @@ runtime::Task<void> accept_command_streams(StreamMux& client, StreamMux& server,
       copies.spawn(copy(std::move(theirs), std::move(ours)));
     } else {
       ++output->open;
-      copies.spawn(copy_output(std::move(ours), std::move(theirs), output));
+      copies.spawn(copy_output(std::move(ours), std::move(theirs), type == "error", output));
     }
   }
   if (output->open == 0) output->ended.notify();  // the client left before it opened anything
@@ -75,9 +97,10 @@ runtime::Task<void> accept_command_streams(StreamMux& client, StreamMux& server,
 
 // Client to runtime for stdin and resize, runtime to client for the rest. The session is over when the
 // runtime has ended all of its streams: the error stream, with the exit status, is the last.
-runtime::Task<void> join_command_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies) {
+runtime::Task<void> join_command_streams(StreamMux& client, StreamMux& server, runtime::TaskScope& copies,
+                                         std::set<std::string> expected) {
   const auto output = std::make_shared<CommandOutput>();
-  copies.spawn(accept_command_streams(client, server, copies, output));
+  copies.spawn(accept_command_streams(client, server, copies, std::move(expected), output));
   (void)co_await output->ended.wait();
 }
 
@@ -103,7 +126,8 @@ runtime::Task<void> join_port_streams(StreamMux& client, StreamMux& server, runt
   }
 }
 
-using JoinStreams = runtime::Task<void> (*)(StreamMux& client, StreamMux& server, runtime::TaskScope& copies);
+using JoinStreams =
+    std::function<runtime::Task<void>(StreamMux& client, StreamMux& server, runtime::TaskScope& copies)>;
 
 // The runtime is asked first: what it refuses is still an HTTP error to the client.
 runtime::Task<void> run_session(const net::Request& request, net::ResponseWriter& response, std::string url,
@@ -134,9 +158,13 @@ runtime::Task<void> run_session(const net::Request& request, net::ResponseWriter
 }  // namespace
 
 runtime::Task<void> join_remote_command(const net::Request& request, net::ResponseWriter& response,
-                                        std::string url, net::Resolver& resolver, Logger log) {
+                                        std::string url, cri::StreamOptions streams, net::Resolver& resolver,
+                                        Logger log) {
+  const auto join = [streams](StreamMux& client, StreamMux& server, runtime::TaskScope& copies) {
+    return join_command_streams(client, server, copies, expected_streams(streams));
+  };
   return run_session(request, response, std::move(url), resolver, std::move(log), kRuntimeCommandProtocol,
-                     {"v5.channel.k8s.io", "v4.channel.k8s.io"}, join_command_streams);
+                     {"v5.channel.k8s.io", "v4.channel.k8s.io"}, join);
 }
 
 runtime::Task<void> join_port_forward(const net::Request& request, net::ResponseWriter& response,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/log.hpp"
+#include "kubelet/cri/cri.hpp"
 #include "net/stream_mux.hpp"
 #include "net/tcp.hpp"
 
@@ -13,7 +14,8 @@ namespace cloudless::kubelet {
 /// `url`: what the runtime gave for this one connection. Answers the request by an upgrade, or by an error.
 /// Returns when either side has ended.
 runtime::Task<void> join_remote_command(const net::Request& request, net::ResponseWriter& response,
-                                        std::string url, net::Resolver& resolver, Logger log);
+                                        std::string url, cri::StreamOptions streams, net::Resolver& resolver,
+                                        Logger log);
 runtime::Task<void> join_port_forward(const net::Request& request, net::ResponseWriter& response,
                                       std::string url, net::Resolver& resolver, Logger log);
 
