@@ -63,8 +63,9 @@ template <class... Args>
 
 }  // namespace cloudless
 
-// TRY(expression) is the value of a Result (or of any std::expected whose error the enclosing function's error
-// can be made from), or returns its error from the enclosing function; CO_TRY does the same in a coroutine. `auto row = TRY(read(key));`, `TRY(write(row));`
+// TRY(expression) is the value of a Result (or of any std::expected whose error the enclosing function's
+// error can be made from), or returns its error from the enclosing function; CO_TRY does the same in a
+// coroutine. `auto row = TRY(read(key));`, `TRY(write(row));`
 #define CLOUDLESS_TRY_WITH(return_word, ...)                                                             \
   __extension__({                                                                                        \
     auto&& cloudless_result = (__VA_ARGS__);                                                             \

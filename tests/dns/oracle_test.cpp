@@ -6,7 +6,8 @@
 //   not compared
 //     but for referrals, whose glue all three must have;
 //   - the authority section of a positive answer is optional: BIND may add the zone's NS records;
-//   - BIND sends TTL 0 with the SOA of a negative answer to a SOA question (zero-no-soa-ttl), unless told not to;
+//   - BIND sends TTL 0 with the SOA of a negative answer to a SOA question (zero-no-soa-ttl), unless told not
+//   to;
 //   - ANY may be answered with a part (RFC 8482), so it is not asked.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -46,7 +46,8 @@ void config_map(Checker& out, const Object& object, const Object* old_object) {
   check_data(out, object, "data", "binaryData");
   for (const auto& entry : object_of(object, "binaryData")) {
     if (object_of(object, "data").contains(entry.key())) {
-      out.add(invalid(Path("data").key(entry.key()), std::string_view(entry.key()), "duplicate of key present in binaryData"));
+      out.add(invalid(Path("data").key(entry.key()), std::string_view(entry.key()),
+                      "duplicate of key present in binaryData"));
     }
   }
   if (old_object) check_immutable_data(out, object, *old_object, {"data", "binaryData"});
