@@ -6,9 +6,11 @@
 # What lies in testing/ is for tests: library NAME_testing, which the part's own tests link and those of others name in
 # TEST_DEPS (apiserver_testing).
 #
+# SERIAL_TESTS: tests that change the machine (namespaces, rules, containers) run alone.
+#
 # DEPS are parts, public; LIBS are libraries; TEST_DEPS and TEST_LIBS are for the test program alone.
 function(cloudless_part name)
-  cmake_parse_arguments(PART "" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(PART "SERIAL_TESTS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   set(fuzzers ${sources})
@@ -42,8 +44,11 @@ function(cloudless_part name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} ${test_deps} ${PART_TEST_LIBS}
                           GTest::gtest GTest::gmock GTest::gtest_main)
+    # What is to be fast is what they test; optimizing the tests themselves only takes time.
+    target_compile_options(${name}_test PRIVATE -O0)
     include(GoogleTest)
-    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." PROPERTIES TIMEOUT 300)
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}." 
+                         PROPERTIES TIMEOUT 300 RUN_SERIAL ${PART_SERIAL_TESTS})
   endif()
 
   if(CLOUDLESS_FUZZ)
