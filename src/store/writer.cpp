@@ -268,6 +268,9 @@ void LocalStore::check_quota() {
 
 Result<Revision> LocalStore::revoke_now(LeaseId id) {
   return against_present([&]() -> Result<Revision> {
+    // Which keys the lease has is what others have put meanwhile, too; without any, the append below names no
+    // head and would not notice that it has moved.
+    if (log_->shared()) TRY(catch_up());
     evaluator_.reset();
     Result<Revision> staged = evaluator_.delete_keys(leases_.keys(id));
     if (!staged) return staged;
