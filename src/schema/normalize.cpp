@@ -8,6 +8,7 @@
 #include "base/strings.hpp"
 #include "schema/go_types.hpp"
 #include "schema/json.hpp"
+#include "schema/object_util.hpp"
 
 namespace cloudless::schema {
 namespace json = boost::json;
@@ -32,28 +33,6 @@ json::value zero_value(const Schema& schema) {
     default:
       return nullptr;
   }
-}
-
-bool is_empty(const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null:
-      return true;
-    case json::kind::bool_:
-      return !value.get_bool();
-    case json::kind::int64:
-      return value.get_int64() == 0;
-    case json::kind::uint64:
-      return value.get_uint64() == 0;
-    case json::kind::double_:
-      return value.get_double() == 0;
-    case json::kind::string:
-      return value.get_string().empty();
-    case json::kind::array:
-      return value.get_array().empty();
-    case json::kind::object:
-      return value.get_object().empty();
-  }
-  return false;
 }
 
 /// Go's omitempty counts scalars, slices and maps as empty, structs and types of their own JSON form never.
@@ -148,8 +127,8 @@ class Normalizer {
     const bool omit_empty = field.has(Field::kOmitEmpty);
     if (given) {
       json::value value = TRY(this->value(*given, type, path));
-      if (omit_empty && !field.has(Field::kPointer) && can_be_empty(type.form) && is_empty(value)) return {};
-      if (field.has(Field::kOmitZero) && is_empty(value)) return {};
+      if (omit_empty && !field.has(Field::kPointer) && can_be_empty(type.form) && is_zero(value)) return {};
+      if (field.has(Field::kOmitZero) && is_zero(value)) return {};
       out.emplace(field.name, std::move(value));
       return {};
     }
