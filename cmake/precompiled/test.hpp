@@ -1,0 +1,7 @@
+// common.hpp and what nearly every test includes.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common.hpp"
