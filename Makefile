@@ -18,7 +18,7 @@ build:
 test:
 	scripts/test.sh
 
-## make bench       benchmarks, each beside a real peer
+## make bench       benchmarks, each beside a real peer (scripts/bench.sh PART: one of them)
 bench:
 	scripts/bench.sh
 

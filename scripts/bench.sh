@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
-# Builds the benchmarks and runs each beside its real peer, on the disk of BENCH_DIR (default: build/).
+# Runs the benchmarks, each beside its real peer: `bench.sh` all of scripts/bench/*.sh, `bench.sh store dns` those
+# named. Each part builds what it measures, and works in BENCH_DIR (default: build/bench), whose disk counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+parts=("$@")
+if [ $# = 0 ]; then
+  for script in scripts/bench/*.sh; do parts+=("$(basename "$script" .sh)"); done
+fi
+for part in "${parts[@]}"; do
+  [ -x "scripts/bench/$part.sh" ] && continue
+  echo "There is no benchmark '$part'; there are: $(basename -s .sh scripts/bench/*.sh | xargs)" >&2
+  exit 2
+done
+
 scripts/setup.sh build run test
 cmake --preset release
-cmake --build --preset release --target cloudless-store bench_etcd
-
-# A PostgreSQL of our own, on a Unix socket, gone at the end.
-pg_bin=$(pg_config --bindir)
-pg=$(mktemp -d)
-chown postgres "$pg"
-as_postgres() { (cd "$pg" && runuser -u postgres -- "$pg_bin/$@"); }
-trap 'as_postgres pg_ctl -D "$pg/data" -m immediate stop >/dev/null || true; rm -rf "$pg"' EXIT
-as_postgres initdb -D "$pg/data" -A trust -U postgres >/dev/null
-as_postgres pg_ctl -D "$pg/data" -l "$pg/log" -o "-c listen_addresses= -c unix_socket_directories=$pg" -w start >/dev/null
-export BENCH_POSTGRES="postgres://postgres@/bench?host=$pg"
-
-mkdir -p "${BENCH_DIR:=build/bench}"
-build/release/bench_etcd build/release/cloudless-store "$BENCH_DIR"
+export BENCH_DIR=${BENCH_DIR:-$PWD/build/bench}
+mkdir -p "$BENCH_DIR"
+for part in "${parts[@]}"; do
+  echo "== $part"
+  "scripts/bench/$part.sh"
+done
