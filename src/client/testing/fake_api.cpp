@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "api/registry.hpp"
+#include "base/encoding.hpp"
 #include "base/strings.hpp"
 
 namespace cloudless::client::testing {
@@ -179,10 +180,16 @@ int FakeApi::created(const std::string& collection) const {
   return count == created_.end() ? 0 : count->second;
 }
 
+void FakeApi::note(std::string_view what) {
+  history_ = sha256(
+      fmt::format("{}{}{}", history_, executor_.clock().steady_now().time_since_epoch().count(), what));
+}
+
 void FakeApi::publish(const std::string& collection, const char* event, const json::object& object) {
   events_.push_back({revision_, collection,
                      json::serialize(json::object{{"type", event}, {"object", object}}) + "\n",
                      metadata_text(object, "namespace")});
+  note(events_.back().line);
   for (runtime::Signal* watcher : watchers_) watcher->notify();
 }
 
@@ -364,6 +371,7 @@ FakeApi::Answer FakeApi::answer(const std::string& method, const Target& target,
 }
 
 runtime::Task<void> FakeApi::serve(net::Request request, net::ResponseWriter& response) {
+  note(request.method + " " + request.target);
   if (const json::object found = discovery(request.path()); !found.empty()) {
     static_cast<void>(co_await response.respond(200, {}, {share(json::serialize(found))}));
     co_return;
@@ -410,7 +418,7 @@ runtime::Task<void> FakeApi::serve_watch(const Target& target, net::ResponseWrit
   }
   if (!co_await response.start(200, {{"Content-Type", "application/json"}})) co_return;
   runtime::Signal wake;
-  watchers_.insert(&wake);
+  watchers_.push_back(&wake);
   const uint64_t generation = watch_generation_;
   bool open = true;
   while (open && generation == watch_generation_ && from >= compacted_) {
@@ -424,7 +432,7 @@ runtime::Task<void> FakeApi::serve_watch(const Target& target, net::ResponseWrit
     }
     if (open && !co_await wake.wait()) open = false;
   }
-  watchers_.erase(&wake);
+  std::erase(watchers_, &wake);
   static_cast<void>(co_await response.finish());
 }
 

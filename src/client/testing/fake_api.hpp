@@ -48,6 +48,8 @@ class FakeApi {
   /// How many objects were ever created in the collection.
   int created(const std::string& collection) const;
   int64_t revision() const { return revision_; }
+  /// A digest of all requests and events so far and their times: two runs of one seed have the same.
+  const std::string& history() const { return history_; }
   /// A collection that answers 404 as a whole.
   void hide(const std::string& collection) { hidden_.insert(collection); }
   void show(const std::string& collection) { hidden_.erase(collection); }
@@ -78,19 +80,21 @@ class FakeApi {
   boost::json::object store(const std::string& collection, const std::string& key, boost::json::object object,
                             const char* event);
   void publish(const std::string& collection, const char* event, const boost::json::object& object);
+  void note(std::string_view what);
   bool happens(double chance) { return chance > 0 && random_.fraction() < chance; }
 
   runtime::Executor& executor_;
   SeededRandom random_;
   Faults faults_;
   int64_t revision_ = 100;
+  std::string history_;
   int64_t compacted_ = 0;
   uint64_t watch_generation_ = 0;
   std::map<std::string, std::map<std::string, boost::json::object>> collections_;
   std::map<std::string, int> created_;
   std::set<std::string> hidden_;
   std::vector<Event> events_;
-  std::set<runtime::Signal*> watchers_;
+  std::vector<runtime::Signal*> watchers_;  // in the order they came: the order of their wake-ups replays
 };
 
 }  // namespace cloudless::client::testing
