@@ -8,11 +8,14 @@
 #
 # SERIAL_TESTS: tests that change the machine (namespaces, rules, containers) run alone.
 #
-# PRECOMPILE: headers that most of the part's files include, precompiled beside the common ones.
+# PRECOMPILED: the set of precompiled headers (cmake/precompiled.cmake), common unless named.
 #
 # DEPS are parts, public; LIBS are libraries; TEST_DEPS and TEST_LIBS are for the test program alone.
 function(cloudless_part name)
-  cmake_parse_arguments(PART "SERIAL_TESTS" "" "DEPS;LIBS;PRECOMPILE;TEST_DEPS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(PART "SERIAL_TESTS" "PRECOMPILED" "DEPS;LIBS;TEST_DEPS;TEST_LIBS" ${ARGN})
+  if(NOT PART_PRECOMPILED)
+    set(PART_PRECOMPILED common)
+  endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(tests ${sources})
   set(fuzzers ${sources})
@@ -27,7 +30,7 @@ function(cloudless_part name)
   list(TRANSFORM deps PREPEND cloudless_)
   if(sources)
     add_library(${target} STATIC ${sources})
-    cloudless_precompiled(${target} ${PART_PRECOMPILE})
+    cloudless_precompiled(${target} ${PART_PRECOMPILED})
     set(scope PUBLIC)
   else()
     add_library(${target} INTERFACE)
@@ -39,14 +42,14 @@ function(cloudless_part name)
   set(test_deps ${PART_TEST_DEPS})
   if(testing)
     add_library(${target}_testing STATIC ${testing})
-    cloudless_precompiled_test(${target}_testing)
+    cloudless_precompiled_test(${target}_testing ${PART_PRECOMPILED})
     target_link_libraries(${target}_testing PUBLIC ${target} ${PART_TEST_LIBS})
     list(APPEND test_deps ${name}_testing)
   endif()
   if(tests)
     list(TRANSFORM test_deps PREPEND cloudless_)
     add_executable(${name}_test ${tests})
-    cloudless_precompiled_test(${name}_test)
+    cloudless_precompiled_test(${name}_test ${PART_PRECOMPILED})
     target_link_libraries(${name}_test PRIVATE ${target} ${test_deps} ${PART_TEST_LIBS}
                           GTest::gtest GTest::gmock GTest::gtest_main)
     include(GoogleTest)
