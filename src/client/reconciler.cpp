@@ -31,6 +31,12 @@ bool is_granted(const Action& action, const Error& error) {
   return error.code == Code::kNotFound || other_object;
 }
 
+// Whether a write that was answered so may have been done all the same.
+bool is_uncertain(const Error& error) {
+  return error.code == Code::kDeadlineExceeded || error.code == Code::kUnavailable ||
+         error.code == Code::kInternal;
+}
+
 }  // namespace
 
 runtime::Task<Result<std::string>> Performer::send(const Action& action) {
@@ -97,9 +103,33 @@ runtime::Task<Result<>> Performer::perform(Action action) {
   co_return {};
 }
 
-runtime::Task<Result<>> Performer::perform(Plan plan) {
-  for (Action& action : plan.actions) CO_TRY(co_await perform(std::move(action)));
+runtime::Task<Result<>> Performer::perform(Plan plan, std::optional<Doubt>* doubt) {
+  for (Action& action : plan.actions) {
+    Doubt of_this{action.resource, action.ns, action.name, action.delete_options.uid};
+    const Result<> done = co_await perform(std::move(action));
+    if (done) continue;
+    // A name that the server was to make up is not known.
+    if (doubt && is_uncertain(done.error()) && !of_this.name.empty()) *doubt = std::move(of_this);
+    co_return done;
+  }
   for (EventText& event : plan.events) recorder_.record(std::move(event), component_);
+  co_return {};
+}
+
+runtime::Task<Result<>> Performer::settle(const Doubt& doubt) {
+  InformerBase* informer = informers_.find(doubt.resource);
+  if (!informer) co_return {};
+  const Result<std::string> found = co_await client_.get_raw(doubt.resource, doubt.ns, doubt.name);
+  if (!found) {
+    if (found.error().code != Code::kNotFound) co_return std::unexpected(found.error());
+    const runtime::TaskContext context = co_await runtime::current_context();
+    informer->observe_deleted(object_key(doubt.ns, doubt.name), doubt.uid,
+                              context.executor->clock().wall_now());
+    co_return {};
+  }
+  boost::system::error_code error;
+  const json::value object = json::parse(*found, error);
+  if (!error) informer->observe(object);
   co_return {};
 }
 
@@ -155,12 +185,19 @@ runtime::Task<void> Reconciler::work() {
 
 runtime::Task<Result<>> Reconciler::plan_and_perform(const std::string& key,
                                                      std::optional<Duration>& again_after) {
+  if (const auto doubt = doubts_.find(key); doubt != doubts_.end()) {
+    CO_TRY(co_await performer_.settle(doubt->second));
+    doubts_.erase(key);
+  }
   PlanContext context{.now = executor_.clock().wall_now(), .failures = queue_.failures(key)};
   if (const auto failed = last_failure_.find(key); failed != last_failure_.end())
     context.last_failure = failed->second;
   Plan plan = CO_TRY(co_await plan_(key, std::move(context)));
   again_after = plan.again_after;
-  co_return co_await performer_.perform(std::move(plan));
+  std::optional<Doubt> doubt;
+  const Result<> done = co_await performer_.perform(std::move(plan), &doubt);
+  if (doubt) doubts_.insert_or_assign(key, std::move(*doubt));
+  co_return done;
 }
 
 runtime::Task<void> Reconciler::reconcile(const std::string& key) {

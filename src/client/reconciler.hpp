@@ -6,10 +6,15 @@
 //                                 +---- back-off, or again_after ----+
 //
 // One key is worked on by one worker at a time. Because the performer feeds the answers of writes into the
-// informers, the next plan of a key sees what the last one wrote.
+// informers, the next plan of a key sees what the last one wrote. Where an answer was lost (a timeout, a
+// broken connection, a 5xx), the write may have been done: its object is read before the key is planned
+// again. Without that a set that scales down would choose other pods at the second try, and lose both
+// choices.
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +25,14 @@
 
 namespace cloudless::client {
 
+/// The object of a write that may or may not have been done.
+struct Doubt {
+  Resource resource;
+  std::string ns;
+  std::string name;
+  std::string uid;  // of a delete
+};
+
 /// Performs actions: through the client, into the informers' caches, with their events.
 class Performer {
  public:
@@ -28,8 +41,11 @@ class Performer {
       : client_(client), informers_(informers), recorder_(recorder), component_(std::move(component)) {}
 
   runtime::Task<Result<>> perform(Action action);
-  /// All of a plan; the first failure ends it.
-  runtime::Task<Result<>> perform(Plan plan);
+  /// All of a plan; the first failure ends it. `doubt`, if given, is set where the failed write may have been
+  /// done.
+  runtime::Task<Result<>> perform(Plan plan, std::optional<Doubt>* doubt = nullptr);
+  /// Reads the object, so that its informer shows what became of the write.
+  runtime::Task<Result<>> settle(const Doubt& doubt);
 
  private:
   runtime::Task<Result<std::string>> send(const Action& action);
@@ -108,6 +124,7 @@ class Reconciler {
   WorkQueue queue_;
   std::vector<InformerBase*> sources_;
   std::map<std::string, std::string> last_failure_;
+  std::map<std::string, Doubt> doubts_;  // by key
 };
 
 }  // namespace cloudless::client

@@ -1,5 +1,6 @@
 #include "client/testing/fake_api.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/registry.hpp"
@@ -421,10 +422,13 @@ runtime::Task<void> FakeApi::serve_watch(const Target& target, net::ResponseWrit
   watchers_.push_back(&wake);
   const uint64_t generation = watch_generation_;
   bool open = true;
+  int64_t seen = from;  // of all collections
   while (open && generation == watch_generation_ && from >= compacted_) {
     // By index: the list of events grows while we write.
-    for (size_t i = 0; open && i < events_.size(); ++i) {
-      if (events_[i].revision <= from || events_[i].collection != target.collection) continue;
+    const auto unseen = std::ranges::upper_bound(events_, seen, {}, &Event::revision);
+    for (auto i = static_cast<size_t>(unseen - events_.begin()); open && i < events_.size(); ++i) {
+      seen = events_[i].revision;
+      if (events_[i].collection != target.collection) continue;
       from = events_[i].revision;
       if (!target.ns.empty() && events_[i].ns != target.ns) continue;
       if (happens(faults_.dropped_watch)) open = false;
