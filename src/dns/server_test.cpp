@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::Task;
 
+constexpr Duration kPatience = 60s;
 const net::SocketAddress kLoopback{net::IpAddress::v4(0x7f000001), 0};
 
 std::shared_ptr<const Zones> zones_of(std::string_view text, std::string_view apex) {
@@ -29,13 +30,13 @@ Query query_for(std::string_view name) { return {.name = Name::parse(name).value
 Task<Result<std::string>> ask_udp(runtime::EventLoop& loop, net::SocketAddress server, std::string packet) {
   net::UdpSocket socket = CO_TRY(net::UdpSocket::bind(loop, kLoopback));
   CO_TRY(co_await socket.send({.peer = server, .payload = std::move(packet)}));
-  co_return CO_TRY(co_await runtime::with_timeout(5s, "the answer", socket.receive())).payload;
+  co_return CO_TRY(co_await runtime::with_timeout(kPatience, "the answer", socket.receive())).payload;
 }
 
 Task<Result<std::string>> ask_tcp(net::SocketAddress server, std::string packet) {
   const auto stream = CO_TRY(co_await net::connect_tcp(server));
   CO_TRY(co_await write_frame(*stream, packet));
-  co_return co_await runtime::with_timeout(5s, "the answer", read_frame(*stream));
+  co_return co_await runtime::with_timeout(kPatience, "the answer", read_frame(*stream));
 }
 
 constexpr std::string_view kZone =
@@ -83,7 +84,8 @@ Task<std::vector<std::string>> ask_through_forwarder(runtime::EventLoop& loop) {
   EXPECT_TRUE(upstream.start());
   upstream.set_zones(zones_of(kZone, "x"));
   net::UdpSocket silent = net::UdpSocket::bind(loop, kLoopback).value();
-  Forwarder forwarder(loop, {.upstreams = {silent.address(), upstream.addresses()[0]}, .attempt_limit = 50ms},
+  Forwarder forwarder(loop,
+                      {.upstreams = {silent.address(), upstream.addresses()[0]}, .attempt_limit = 300ms},
                       random, Logger());
   Server server(loop, {.listen = {kLoopback}}, &forwarder, registry, Logger());
   EXPECT_TRUE(server.start());

@@ -10,6 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::Task;
 
+constexpr Duration kPatience = 60s;
+
 GossipOptions options_of(const std::string& name, const std::string& secret) {
   GossipOptions options;
   options.node_name = name;
@@ -36,12 +38,15 @@ Task<Result<>> meet_and_part(Gossip& a, Gossip& b) {
   CO_TRY(co_await b.start());
   a.set_peers({peer_of("b", b)});
   CO_TRY(co_await runtime::with_timeout(
-      10s, "b to be seen", wait_until(a, [](const MembershipView& view) { return view.is_alive("b"); })));
+      kPatience, "b to be seen",
+      wait_until(a, [](const MembershipView& view) { return view.is_alive("b"); })));
   CO_TRY(co_await runtime::with_timeout(
-      10s, "a to be seen", wait_until(b, [](const MembershipView& view) { return view.is_alive("a"); })));
+      kPatience, "a to be seen",
+      wait_until(b, [](const MembershipView& view) { return view.is_alive("a"); })));
   co_await b.stop();
   CO_TRY(co_await runtime::with_timeout(
-      10s, "b to be gone", wait_until(a, [](const MembershipView& view) { return view.is_dead("b"); })));
+      kPatience, "b to be gone",
+      wait_until(a, [](const MembershipView& view) { return view.is_dead("b"); })));
   co_await a.stop();
   co_return Result<>();
 }

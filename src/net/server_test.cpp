@@ -21,7 +21,7 @@ namespace {
 using runtime::Task;
 using namespace std::chrono_literals;
 
-constexpr Duration kPatience = 20s;
+constexpr Duration kPatience = 60s;
 
 struct Shared {
   runtime::Completion<bool> slow_begun;

@@ -17,6 +17,8 @@ namespace {
 using runtime::Task;
 using namespace std::chrono_literals;
 
+constexpr Duration kPatience = 60s;
+
 IpAddress ip(std::string_view text) { return *IpAddress::parse(text); }
 
 TEST(Address, AddressesAreParsedAndWrittenCanonically) {
@@ -69,7 +71,7 @@ Task<Result<Datagram>> ask_and_answer(runtime::EventLoop& loop, IpAddress server
 TEST(UdpSocket, AnAnswerLeavesFromTheAddressThatWasAsked) {
   runtime::LoopThread loop("udp");
   const auto answer = runtime::run_blocking(
-      loop.loop(), runtime::with_timeout(10s, "udp", ask_and_answer(loop.loop(), ip("0.0.0.0"))));
+      loop.loop(), runtime::with_timeout(kPatience, "udp", ask_and_answer(loop.loop(), ip("0.0.0.0"))));
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->payload, "me");
   EXPECT_EQ(answer->peer.address, ip("127.0.0.2"));
@@ -93,7 +95,7 @@ Task<Result<std::string>> echo_once(runtime::EventLoop& loop) {
 TEST(TcpListener, BytesAndTheEndArrive) {
   runtime::LoopThread loop("tcp");
   const auto heard =
-      runtime::run_blocking(loop.loop(), runtime::with_timeout(10s, "tcp", echo_once(loop.loop())));
+      runtime::run_blocking(loop.loop(), runtime::with_timeout(kPatience, "tcp", echo_once(loop.loop())));
   ASSERT_TRUE(heard) << heard.error().message;
   EXPECT_EQ(*heard, "ping");
 }
@@ -231,7 +233,7 @@ TEST_F(Namespaces, AMonitorTellsOfANewLink) {
   }));
   ASSERT_TRUE(Netlink::open_in(a_)->add_bridge("bridge0"));
   const auto changes =
-      runtime::run_blocking(loop.loop(), runtime::with_timeout(10s, "monitor", next_change(*monitor)));
+      runtime::run_blocking(loop.loop(), runtime::with_timeout(kPatience, "monitor", next_change(*monitor)));
   ASSERT_TRUE(changes) << changes.error().message;
   EXPECT_TRUE(changes->links);
   EXPECT_FALSE(changes->routes);
@@ -264,7 +266,7 @@ TEST_F(Namespaces, APacketSocketPassesWhatItsFilterLets) {
   ASSERT_TRUE(b.set_admin(right.index, Netlink::Admin::kUp));
   ASSERT_TRUE(a.set_admin(left.index, Netlink::Admin::kUp));
   ASSERT_TRUE(runtime::run_blocking(
-      loop.loop(), runtime::with_timeout(10s, "carrier", until_running(a, *monitor, left.index))));
+      loop.loop(), runtime::with_timeout(kPatience, "carrier", until_running(a, *monitor, left.index))));
   std::optional<PacketSocket> sender;
   std::optional<PacketSocket> receiver;
   ASSERT_TRUE(run_in_netns(a_, [&]() -> Result<> {
@@ -278,8 +280,8 @@ TEST_F(Namespaces, APacketSocketPassesWhatItsFilterLets) {
   const std::string head = std::string(6, '\xff') + std::string("\x02\0\0\0\0\1", 6) + "\x88\xb5";
   ASSERT_TRUE(sender->send(head + "no, never"));
   ASSERT_TRUE(sender->send(head + "yes, this"));
-  const auto frame =
-      runtime::run_blocking(loop.loop(), runtime::with_timeout(10s, "packet", receive_frame(*receiver)));
+  const auto frame = runtime::run_blocking(
+      loop.loop(), runtime::with_timeout(kPatience, "packet", receive_frame(*receiver)));
   ASSERT_TRUE(frame) << frame.error().message;
   EXPECT_EQ(frame->substr(14, 9), "yes, this");
 }

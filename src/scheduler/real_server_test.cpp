@@ -17,7 +17,7 @@ using api::core::v1::Namespace;
 using api::core::v1::ServiceAccount;
 using runtime::Task;
 
-constexpr Duration kPatience = 20s;
+constexpr Duration kPatience = 60s;
 
 class RealServerTest : public ::testing::Test {
  protected:

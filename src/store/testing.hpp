@@ -82,7 +82,7 @@ inline std::vector<std::string> next_events(Runner& run, Watcher& watcher, size_
   std::vector<std::string> events;
   while (events.size() < count) {
     Result<WatchBatch> batch =
-        run(runtime::with_timeout(std::chrono::seconds(20), "a watch event", watcher.next()));
+        run(runtime::with_timeout(std::chrono::seconds(60), "a watch event", watcher.next()));
     if (!batch) {
       events.push_back("error: " + batch.error().message);
       return events;

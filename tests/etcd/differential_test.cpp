@@ -20,7 +20,7 @@ namespace pb = ::etcdserverpb;
 constexpr int kOperations = 1500;
 constexpr int64_t kFirstLease = 7000;
 constexpr int kLeases = 5;
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kPatience{60};
 
 // A message as text without what differs between servers.
 std::string comparable(const google::protobuf::Message& message) {

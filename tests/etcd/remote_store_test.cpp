@@ -32,7 +32,7 @@ class RemoteStoreTest : public ::testing::Test {
     std::vector<std::string> found;
     while (found.size() < count) {
       const auto batch =
-          run(runtime::with_timeout(std::chrono::seconds(20), "a watch event", watcher.next()));
+          run(runtime::with_timeout(std::chrono::seconds(60), "a watch event", watcher.next()));
       if (!batch) return {batch.error().message};
       for (const auto& event : batch->events) {
         found.push_back(fmt::format("{}{}={}@{}", event->type == store::EventType::kPut ? "+" : "-",
