@@ -136,7 +136,7 @@ TEST_F(Kubectl, DiffsExplainsAndWaits) {
   EXPECT_EQ(diff.status, 1) << diff.text;
   EXPECT_THAT(diff.text, AllOf(HasSubstr("-  replicas: 2"), HasSubstr("+  replicas: 4")));
   EXPECT_THAT(ok("explain deployment.spec.replicas"), AllOf(HasSubstr("apps"), HasSubstr("<integer>")));
-  EXPECT_THAT(ok("wait deploy/web --for=jsonpath='{.spec.replicas}'=2 --timeout=10s"),
+  EXPECT_THAT(ok("wait deploy/web --for=jsonpath='{.spec.replicas}'=2 --timeout=60s"),
               HasSubstr("condition met"));
 }
 
@@ -194,7 +194,7 @@ spec:
 
 TEST_F(Kubectl, UsesCustomResourcesAtOnce) {
   ok("create -f -", kDefinition);
-  EXPECT_THAT(ok("wait crd/widgets.example.com --for=condition=Established --timeout=5s"),
+  EXPECT_THAT(ok("wait crd/widgets.example.com --for=condition=Established --timeout=60s"),
               HasSubstr("condition met"));
   ok("create -f -", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {}\n");
   EXPECT_THAT(ok("get wd"), AllOf(HasSubstr("SIZE"), HasSubstr("3")));

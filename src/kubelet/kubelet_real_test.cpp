@@ -175,7 +175,7 @@ TEST_F(RealKubelet, ExecAndPortForwardReachTheContainer) {
   EXPECT_NE(seen->find(R"("ExitCode","message":"3")"), std::string::npos) << *seen;
 
   const auto page = real_->run(runtime::with_timeout(
-      std::chrono::seconds(10), "the page", forward(*transport_, "/portForward/default/hello-node-1")));
+      std::chrono::seconds(60), "the page", forward(*transport_, "/portForward/default/hello-node-1")));
   ASSERT_TRUE(page.has_value()) << page.error().message;
   EXPECT_NE(page->find("200 OK"), std::string::npos) << *page;
 }

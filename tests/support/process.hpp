@@ -61,7 +61,7 @@ CommandResult run_command(const std::vector<std::string>& argv,
 
 /// Calls `condition` until it holds, with short pauses; false when `limit` has passed.
 bool eventually(const std::function<bool()>& condition,
-                std::chrono::seconds limit = std::chrono::seconds(20));
+                std::chrono::seconds limit = std::chrono::seconds(60));
 
 /// A TCP and UDP port of loopback that was free a moment ago.
 uint16_t free_port();

@@ -48,8 +48,8 @@ TEST_F(RealContainerd, AnswersAndIsStartedAgainWhenKilled) {
   std::ifstream(real.dir() + "/containerd/containerd.pid") >> pid;
   ASSERT_EQ(::kill(pid, SIGKILL), 0);
   const auto back = real.run([](testing::RealRuntime& r, pid_t old) -> runtime::Task<Result<>> {
-    CO_TRY(co_await runtime::with_timeout(std::chrono::seconds(10), "the end", wait_process(old)));
-    for (int i = 0; i < 500; ++i) {
+    CO_TRY(co_await runtime::with_timeout(std::chrono::seconds(60), "the end", wait_process(old)));
+    for (int i = 0; i < 3000; ++i) {
       if (co_await r.cri().version()) co_return {};
       CO_TRY(co_await runtime::sleep_for(std::chrono::milliseconds(20)));
     }

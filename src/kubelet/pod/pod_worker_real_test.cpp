@@ -18,7 +18,7 @@ using testing::make_pod;
 using testing::RealRuntime;
 using testing::TestNode;
 
-constexpr Duration kPatience = std::chrono::seconds(30);
+constexpr Duration kPatience = std::chrono::seconds(60);
 
 class RealPods : public ::testing::Test {
  protected:
@@ -130,7 +130,7 @@ TEST_F(RealPods, APodRunsWithItsAddressEnvironmentAndFilesAndLeavesNothingBehind
 
   const auto id = status.containerStatuses[0].containerID.substr(13);
   const auto executed =
-      real_->run(real_->cri().exec_sync(id, {"sh", "-c", "hostname; exit 3"}, std::chrono::seconds(5)));
+      real_->run(real_->cri().exec_sync(id, {"sh", "-c", "hostname; exit 3"}, std::chrono::seconds(60)));
   ASSERT_TRUE(executed.has_value()) << executed.error().message;
   EXPECT_EQ(executed->out, "web\n");
   EXPECT_EQ(executed->exit_code, 3);
@@ -207,7 +207,7 @@ TEST_F(RealPods, ReadinessFollowsTheProbeAndLivenessRestarts) {
   ASSERT_TRUE(run_until(pod, is_ready).has_value()) << node_->event_text();
   const std::string id = node_->status(pod.metadata.uid).containerStatuses[0].containerID.substr(13);
   ASSERT_TRUE(
-      real_->run(real_->cri().exec_sync(id, {"rm", "/tmp/live"}, std::chrono::seconds(5))).has_value());
+      real_->run(real_->cri().exec_sync(id, {"rm", "/tmp/live"}, std::chrono::seconds(60))).has_value());
   const auto restarted = real_->run(node_->wait_for(
       [&] {
         return node_->status(pod.metadata.uid).containerStatuses[0].restartCount == 1 &&
