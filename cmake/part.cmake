@@ -1,5 +1,5 @@
 # A part is a folder of src/: its .cpp files make one static library, its *_test.cpp files one test program,
-# each *_fuzz.cpp one fuzz target (with CLOUDLESS_FUZZ; its seeds in fuzz_corpus/<name>/).
+# each X_fuzz.cpp one fuzz target NAME_X_fuzz (with CLOUDLESS_FUZZ; scripts/fuzz.sh runs them).
 #
 #   cloudless_part(store DEPS base runtime LIBS SQLite::SQLite3)
 #
@@ -60,6 +60,7 @@ function(cloudless_part name)
   if(CLOUDLESS_FUZZ)
     foreach(fuzzer ${fuzzers})
       get_filename_component(fuzz_name ${fuzzer} NAME_WE)
+      set(fuzz_name ${name}_${fuzz_name})
       add_executable(${fuzz_name} ${fuzzer})
       target_link_libraries(${fuzz_name} PRIVATE ${target})
       target_link_options(${fuzz_name} PRIVATE -fsanitize=fuzzer)

@@ -1,0 +1,6 @@
+// For the commands.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "objects.hpp"
