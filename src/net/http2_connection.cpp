@@ -17,6 +17,8 @@ namespace {
 
 // What one write hands to the socket, about.
 constexpr size_t kWriteBatchBytes = 64 * 1024;
+// Pieces up to this are copied behind their frame's head: cheaper than a place of their own in the gathering.
+constexpr size_t kSmallPiece = 512;
 
 std::string_view text(const uint8_t* bytes, size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -50,6 +52,7 @@ struct Connection::Output {
     bytes += frame.size();
   }
   void add_body(SharedBytes owner, size_t offset, size_t size) {
+    if (size <= kSmallPiece) return add_frame(view(owner).substr(offset, size));
     pieces.push_back({std::move(owner), offset, size});
     bytes += size;
   }
@@ -107,7 +110,7 @@ struct Callbacks {
     Connection& connection = self(user);
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
       connection.ping_outstanding_ = false;
-    if (frame->hd.type == NGHTTP2_RST_STREAM) connection.on_reset();
+    if (frame->hd.type == NGHTTP2_RST_STREAM) connection.count_reset();
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     const auto stream = find(connection, frame->hd.stream_id);
     if (!stream) return 0;
@@ -116,6 +119,7 @@ struct Callbacks {
       stream->incoming_changed.notify();
     }
     if (frame->hd.type == NGHTTP2_HEADERS && !stream->head_complete) complete_head(connection, stream);
+    if (stream->incoming_ended) connection.on_incoming(*stream);
     return 0;
   }
 
@@ -141,6 +145,7 @@ struct Callbacks {
     }
     stream->incoming.push_back(share(std::string(text(data, size))));
     stream->incoming_changed.notify();
+    self(user).on_incoming(*stream);
     return 0;
   }
 
@@ -162,14 +167,22 @@ struct Callbacks {
     return 0;
   }
 
-  static ssize_t read_data(nghttp2_session*, int32_t id, uint8_t*, size_t size, uint32_t* flags,
+  static ssize_t read_data(nghttp2_session* session, int32_t id, uint8_t*, size_t size, uint32_t* flags,
                            nghttp2_data_source*, void* user) {
     const auto stream = find(self(user), id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (stream->outgoing_bytes == 0 && !stream->outgoing_ended) return NGHTTP2_ERR_DEFERRED;
     const size_t taken = std::min(size, stream->outgoing_bytes);
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (stream->outgoing_ended && taken == stream->outgoing_bytes) *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (stream->outgoing_ended && taken == stream->outgoing_bytes) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (stream->trailers.size() > 0) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        HeaderBlock block;
+        block.add_all(stream->trailers);
+        nghttp2_submit_trailer(session, id, static_cast<const nghttp2_nv*>(block.native()), block.size());
+      }
+    }
     return static_cast<ssize_t>(taken);
   }
 
@@ -248,6 +261,7 @@ void Connection::submit_settings(Role role) {
 
 Task<void> Connection::run(std::string received) {
   const runtime::TaskContext context = co_await runtime::current_context();
+  executor_ = context.executor;
   Background writer = Background::start(*context.executor, write_loop(shared_from_this()), log_);
   const Result<> read = co_await read_loop(std::move(received));
   // After an orderly end the writer still says goodbye; after a broken one there is nobody to say it to.
@@ -333,22 +347,25 @@ void Connection::close_streams() {
 
 Task<Result<std::optional<SharedBytes>>> Connection::read(Stream& stream) {
   for (;;) {
-    if (!stream.incoming.empty()) {
-      SharedBytes piece = std::move(stream.incoming.front());
-      stream.incoming.pop_front();
-      if (!stream.closed && !closed_) {
-        nghttp2_session_consume(session_, stream.id, piece->size());
-        writer_wake_.notify();
-      }
-      co_return piece;
-    }
+    if (SharedBytes piece = take(stream)) co_return piece;
     if (stream.incoming_ended) co_return std::optional<SharedBytes>();
     if (stream.closed) co_return std::unexpected(stream_error(stream));
     CO_TRY(co_await stream.incoming_changed.wait());
   }
 }
 
-Task<Result<>> Connection::write(Stream& stream, SharedBytes piece) {
+SharedBytes Connection::take(Stream& stream) {
+  if (stream.incoming.empty()) return nullptr;
+  SharedBytes piece = std::move(stream.incoming.front());
+  stream.incoming.pop_front();
+  if (!stream.closed && !closed_) {
+    nghttp2_session_consume(session_, stream.id, piece->size());
+    writer_wake_.notify();
+  }
+  return piece;
+}
+
+Task<Result<>> Connection::room(Stream& stream) {
   while (!stream.closed && stream.outgoing_bytes >= limits_.write_buffer_bytes) {
     const Result<> room = co_await runtime::with_timeout(
         limits_.write_stall_timeout, "a write that the peer does not take", stream.outgoing_changed.wait());
@@ -357,11 +374,20 @@ Task<Result<>> Connection::write(Stream& stream, SharedBytes piece) {
     co_return room;
   }
   if (stream.closed) co_return std::unexpected(stream_error(stream));
-  if (view(piece).empty()) co_return Result<>();
+  co_return Result<>();
+}
+
+Task<Result<>> Connection::write(Stream& stream, SharedBytes piece) {
+  CO_TRY(co_await room(stream));
+  put(stream, std::move(piece));
+  co_return Result<>();
+}
+
+void Connection::put(Stream& stream, SharedBytes piece) {
+  if (stream.closed || view(piece).empty()) return;
   stream.outgoing_bytes += piece->size();
   stream.outgoing.push_back(std::move(piece));
   resume(stream);
-  co_return Result<>();
 }
 
 void Connection::end(Stream& stream) {
@@ -390,6 +416,26 @@ void Connection::reset(Stream& stream, uint32_t error_code) {
 }
 
 void Connection::abort() { socket_->abort(); }
+
+void Connection::go_away() {
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+  // The writer ends once the goodbye is sent and no stream is left; its end wakes the reader.
+  writer_wake_.notify();
+}
+
+void Connection::go_away_from_abuse() {
+  nghttp2_session_terminate_session(session_, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+void Connection::count_reset() {
+  const SteadyTime now = executor_->clock().steady_now();
+  if (now - reset_window_start_ > limits_.reset_window) {
+    reset_window_start_ = now;
+    resets_ = 0;
+  }
+  if (++resets_ > limits_.resets_per_window) go_away_from_abuse();
+}
 
 bool Connection::send_ping() {
   if (std::exchange(ping_outstanding_, true)) return false;

@@ -31,6 +31,9 @@ struct Limits {
   Duration write_stall_timeout;
   Duration quiet_time;    // nothing received for so long: on_quiet()
   Duration ping_timeout;  // the same while a ping is unanswered
+  // Streams that the peer may reset in a window of time before it counts as abuse (CVE-2023-44487).
+  uint32_t resets_per_window = 0xffffffff;
+  Duration reset_window = std::chrono::seconds(10);
 };
 
 struct Stream {
@@ -49,6 +52,7 @@ struct Stream {
   size_t outgoing_offset = 0;  // of the first piece, sent already
   size_t outgoing_bytes = 0;
   bool outgoing_ended = false;
+  Headers trailers;  // sent behind the body, where there are any
   bool end_sent = false;
   runtime::Signal outgoing_changed;
 
@@ -70,8 +74,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   /// The next piece of a stream's body; nothing at its end.
   runtime::Task<Result<std::optional<SharedBytes>>> read(Stream& stream);
+  /// The same without waiting; null where nothing has come.
+  SharedBytes take(Stream& stream);
   /// Queues a piece; waits while the queue is full.
   runtime::Task<Result<>> write(Stream& stream, SharedBytes piece);
+  /// Returns once the queue has room; kUnavailable where the stream is closed.
+  runtime::Task<Result<>> room(Stream& stream);
+  /// Queues a piece however full the queue is.
+  void put(Stream& stream, SharedBytes piece);
   void end(Stream& stream);
   /// Waits until all that was queued is sent, its end included, or the peer has taken nothing for the stall
   /// limit.
@@ -79,12 +89,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void reset(Stream& stream, uint32_t error_code);
   /// Ends it for its streams, too.
   void abort();
+  /// No more streams after those at hand; the connection ends with the last one.
+  void go_away();
 
  protected:
   /// A stream's head has come as a whole.
   virtual void on_head(const std::shared_ptr<Stream>& stream) = 0;
+  /// More of a stream's body has come, or its end.
+  virtual void on_incoming(Stream&) {}
   virtual void on_closed(Stream& stream) = 0;
-  virtual void on_reset() {}
   /// Nothing came for quiet_time; false ends the connection.
   virtual bool on_quiet() = 0;
 
@@ -92,6 +105,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void resume(Stream& stream);
   void wake_writer() { writer_wake_.notify(); }
   bool send_ping();
+  void go_away_from_abuse();
   nghttp2_session* session() const { return session_; }
   std::map<int32_t, std::shared_ptr<Stream>>& streams() { return streams_; }
   const Limits& limits() const { return limits_; }
@@ -108,6 +122,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool collect();
   void close_streams();
   void submit_settings(Role role);
+  void count_reset();
 
   std::unique_ptr<net::Stream> socket_;
   const Limits limits_;
@@ -117,6 +132,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<Output> output_;
   runtime::Signal writer_wake_;
   runtime::Signal writer_done_;
+  runtime::Executor* executor_ = nullptr;
+  SteadyTime reset_window_start_{};
+  uint32_t resets_ = 0;
   bool ping_outstanding_ = false;
   bool reader_failed_ = false;
   bool closed_ = false;

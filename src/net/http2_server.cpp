@@ -48,7 +48,8 @@ http2::Limits session_limits(const ServerLimits& limits) {
   return {limits.header_bytes,        limits.streams,
           limits.stream_window_bytes, limits.connection_window_bytes,
           limits.write_buffer_bytes,  limits.write_stall_timeout,
-          limits.idle_timeout,        kPingTimeout};
+          limits.idle_timeout,        kPingTimeout,
+          limits.resets_per_window,   limits.reset_window};
 }
 
 class Http2Connection final : public http2::Connection {
@@ -66,13 +67,6 @@ class Http2Connection final : public http2::Connection {
     while (handlers_ > 0) {
       static_cast<void>(co_await runtime::run_in({context.executor, nullptr}, handler_ended_.wait()));
     }
-  }
-
-  void drain() {
-    nghttp2_submit_goaway(session(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session()),
-                          NGHTTP2_NO_ERROR, nullptr, 0);
-    // The writer ends once the goodbye is sent and no stream is left; its end wakes the reader.
-    wake_writer();
   }
 
   Result<> submit_response(http2::Stream& stream, http2::HeaderBlock& block, bool has_body) {
@@ -100,18 +94,6 @@ class Http2Connection final : public http2::Connection {
     const auto running = running_.find(stream.id);
     if (running != running_.end() && !stream.outgoing_ended) running->second->cancel();
   }
-
-  // CVE-2023-44487.
-  void on_reset() override {
-    const SteadyTime now = executor_->clock().steady_now();
-    if (now - window_start_ > context_->limits.reset_window) {
-      window_start_ = now;
-      resets_ = 0;
-    }
-    if (++resets_ > context_->limits.resets_per_window) go_away_from_abuse();
-  }
-
-  void go_away_from_abuse() { nghttp2_session_terminate_session(session(), NGHTTP2_ENHANCE_YOUR_CALM); }
 
   bool on_quiet() override { return !streams().empty() && send_ping(); }
 
@@ -169,8 +151,6 @@ class Http2Connection final : public http2::Connection {
   std::map<int32_t, runtime::CancelState*> running_;
   size_t handlers_ = 0;
   runtime::Signal handler_ended_;
-  SteadyTime window_start_{};
-  uint32_t resets_ = 0;
 };
 
 Result<> Writer::submit(int status, Headers headers, Body body) {
@@ -223,7 +203,7 @@ class Http2ServerConnection final : public ServerConnection {
       : connection_(std::make_shared<Http2Connection>(std::move(context), std::move(stream))),
         received_(std::move(received)) {}
   Task<void> run() override { co_return co_await connection_->serve(std::move(received_)); }
-  void drain() override { connection_->drain(); }
+  void drain() override { connection_->go_away(); }
 
  private:
   std::shared_ptr<Http2Connection> connection_;

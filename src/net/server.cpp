@@ -125,12 +125,18 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     std::string received;
     const bool http2 =
         (*stream)->alpn() == "h2" || (!(*stream)->tls() && co_await has_preface(**stream, received));
-    const auto make = http2 ? make_http2_connection : make_http1_connection;
-    const auto connection = make(context, std::move(*stream), std::move(received));
+    const auto connection = make_connection(http2, std::move(*stream), std::move(received));
     const auto entry = lane.connections.insert(lane.connections.end(), connection);
     if (draining) connection->drain();
     co_await connection->run();
     lane.connections.erase(entry);
+  }
+
+  std::shared_ptr<ServerConnection> make_connection(bool http2, std::unique_ptr<Stream> stream,
+                                                    std::string received) {
+    if (!http2) return make_http1_connection(context, std::move(stream), std::move(received));
+    if (options.http2) return options.http2(std::move(stream), std::move(received));
+    return make_http2_connection(context, std::move(stream), std::move(received));
   }
 
   Task<Result<std::unique_ptr<Stream>>> handshake(EventLoop& loop, int fd) {

@@ -34,6 +34,13 @@ struct ServerLimits {
   Duration write_stall_timeout = std::chrono::seconds(60);
 };
 
+class ServerConnection;
+class Stream;
+
+/// Serves an HTTP/2 connection by other means than the Handler. `received`: bytes that were read already.
+using Http2Factory =
+    std::function<std::shared_ptr<ServerConnection>(std::unique_ptr<Stream> stream, std::string received)>;
+
 struct ServerOptions {
   /// Where to listen: an address and port (0: the kernel chooses), or a unix socket where `unix_path` is set.
   SocketAddress address;
@@ -43,6 +50,8 @@ struct ServerOptions {
   /// Plain where null.
   std::shared_ptr<TlsServerConfig> tls;
   ServerLimits limits;
+  /// For protocols that ride on HTTP/2, as gRPC; the Handler serves HTTP/1.1 alone then.
+  Http2Factory http2;
 };
 
 class Server {

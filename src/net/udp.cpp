@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstring>
+
+#include "net/udp_batch.hpp"
+#include "net/udp_control.hpp"
 
 namespace cloudless::net {
 
@@ -16,60 +18,12 @@ namespace {
 
 // The largest datagram that UDP can carry.
 constexpr size_t kDatagramBytes = 65'535;
-constexpr size_t kControlBytes = 128;
-
-// Ancillary data of one datagram, aligned as the kernel wants it.
-struct Control {
-  alignas(cmsghdr) std::array<char, kControlBytes> bytes{};
-};
-
-void read_control(msghdr& message, Datagram& datagram) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level == IPPROTO_IP && part->cmsg_type == IP_PKTINFO) {
-      in_pktinfo info{};
-      std::memcpy(&info, CMSG_DATA(part), sizeof(info));
-      datagram.local = IpAddress::v4(ntohl(info.ipi_addr.s_addr));
-      datagram.interface_index = static_cast<uint32_t>(info.ipi_ifindex);
-    } else if (part->cmsg_level == IPPROTO_IPV6 && part->cmsg_type == IPV6_PKTINFO) {
-      in6_pktinfo info{};
-      std::memcpy(&info, CMSG_DATA(part), sizeof(info));
-      datagram.local = IpAddress::from_bytes({reinterpret_cast<const char*>(&info.ipi6_addr), 16});
-      datagram.interface_index = info.ipi6_ifindex;
-    }
-  }
-}
-
-template <class Info>
-void put_control(msghdr& message, Control& control, int level, int type, const Info& info) {
-  message.msg_control = control.bytes.data();
-  message.msg_controllen = CMSG_SPACE(sizeof(info));
-  cmsghdr* part = CMSG_FIRSTHDR(&message);
-  part->cmsg_level = level;
-  part->cmsg_type = type;
-  part->cmsg_len = CMSG_LEN(sizeof(info));
-  std::memcpy(CMSG_DATA(part), &info, sizeof(info));
-}
-
-void write_control(msghdr& message, Control& control, const Datagram& datagram) {
-  if (datagram.local.is_unspecified() && datagram.interface_index == 0) return;
-  if (datagram.peer.address.is_v4()) {
-    in_pktinfo info{};
-    info.ipi_ifindex = static_cast<int>(datagram.interface_index);
-    info.ipi_spec_dst.s_addr = datagram.local.is_v4() ? htonl(datagram.local.v4_host_order()) : 0;
-    put_control(message, control, IPPROTO_IP, IP_PKTINFO, info);
-  } else {
-    in6_pktinfo info{};
-    info.ipi6_ifindex = datagram.interface_index;
-    if (datagram.local.is_v6()) std::memcpy(&info.ipi6_addr, datagram.local.bytes().data(), 16);
-    put_control(message, control, IPPROTO_IPV6, IPV6_PKTINFO, info);
-  }
-}
 
 // 0, or errno.
 int receive_now(int fd, Datagram& datagram) {
   static thread_local std::array<char, kDatagramBytes> scratch;
   sockaddr_storage peer{};
-  Control control;
+  UdpControl control;
   iovec vector{scratch.data(), scratch.size()};
   msghdr message{};
   message.msg_name = &peer;
@@ -88,7 +42,7 @@ int receive_now(int fd, Datagram& datagram) {
 
 int send_now(int fd, const Datagram& datagram) {
   sockaddr_storage peer{};
-  Control control;
+  UdpControl control;
   iovec vector{const_cast<char*>(datagram.payload.data()), datagram.payload.size()};
   msghdr message{};
   message.msg_name = &peer;
@@ -116,6 +70,8 @@ Error unavailable(int error_number, std::string_view doing) {
 
 void set_options(int fd, const SocketAddress& address, const UdpOptions& options) {
   const int on = 1;
+  // A socket with one address needs nobody to tell it which was asked, and is spared the cost.
+  const bool any = address.address.is_unspecified();
   if (options.reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   if (options.free_bind) ::setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
   if (options.receive_buffer_bytes > 0) {
@@ -124,9 +80,9 @@ void set_options(int fd, const SocketAddress& address, const UdpOptions& options
   if (address.address.is_v6()) {
     const int v6_only = options.v6_only ? 1 : 0;
     ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only));
-    ::setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+    if (any) ::setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
   } else {
-    ::setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+    if (any) ::setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
     // Answers are not cached by path MTU: a forged ICMP must not be able to shrink them (RFC 9471's concern).
     const int no_discovery = IP_PMTUDISC_OMIT;
     ::setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &no_discovery, sizeof(no_discovery));
@@ -170,6 +126,7 @@ Task<Result<std::vector<Datagram>>> UdpSocket::receive_some(size_t limit) {
   while (datagrams.size() < limit) {
     if (descriptor_.aborted()) co_return fail(Code::kUnavailable, "the socket was closed on this side");
     Datagram datagram;
+    datagram.local = address_.address;
     const int status = receive_now(descriptor_.fd(), datagram);
     if (status == 0) {
       datagrams.push_back(std::move(datagram));
@@ -182,6 +139,18 @@ Task<Result<std::vector<Datagram>>> UdpSocket::receive_some(size_t limit) {
   }
   co_return datagrams;
 }
+
+// Waits before the first try: a socket that has just been emptied mostly has nothing new.
+Task<Result<>> UdpSocket::receive(UdpBatch& batch) {
+  for (;;) {
+    CO_TRY(co_await descriptor_.readable());
+    const int status = batch.receive(descriptor_.fd());
+    if (status == 0) co_return Result<>();
+    if (!would_block(status) && !from_icmp(status)) co_return std::unexpected(unavailable(status, "receive"));
+  }
+}
+
+size_t UdpSocket::send_replies(UdpBatch& batch) { return batch.send(descriptor_.fd()); }
 
 Task<Result<>> UdpSocket::send(const Datagram& datagram) {
   for (;;) {

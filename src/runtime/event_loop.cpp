@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -20,9 +21,46 @@ struct EventLoop::State {
   SystemClock clock;
   std::atomic<std::thread::id> thread{};
 
+  // Posted jobs. Asio has one handler for all that wait, so many posts cost one wake-up of the thread.
+  std::mutex jobs_mutex;
+  std::deque<Job> jobs;
+  bool handler_posted = false;
+  std::deque<Job> running;  // on the loop's thread
+
   std::mutex mutex;
   TimerId last_timer = 0;
   std::unordered_map<TimerId, std::unique_ptr<asio::steady_timer>> timers;
+
+  void post(Job job) {
+    {
+      const std::lock_guard lock(jobs_mutex);
+      jobs.push_back(std::move(job));
+      if (std::exchange(handler_posted, true)) return;
+    }
+    asio::post(io, [this] { run_jobs(); });
+  }
+
+  void run_jobs() {
+    {
+      const std::lock_guard lock(jobs_mutex);
+      running.insert(running.end(), std::make_move_iterator(jobs.begin()),
+                     std::make_move_iterator(jobs.end()));
+      jobs.clear();
+      handler_posted = false;
+    }
+    // What is left after stop(), or a job that threw, comes first next time.
+    struct Rest {
+      State& state;
+      ~Rest() {
+        if (!state.running.empty()) asio::post(state.io, [&state = state] { state.run_jobs(); });
+      }
+    } const rest{*this};
+    while (!running.empty() && !io.stopped()) {
+      Job job = std::move(running.front());
+      running.pop_front();
+      job();
+    }
+  }
 
   // Takes the timer out of the table; what was cancelled is not there any more.
   bool forget(TimerId id) {
@@ -43,7 +81,7 @@ void EventLoop::run() {
 
 void EventLoop::stop() { state_->io.stop(); }
 
-void EventLoop::post(Job job) { asio::post(state_->io, std::move(job)); }
+void EventLoop::post(Job job) { state_->post(std::move(job)); }
 
 Executor::TimerId EventLoop::call_after(Duration delay, Job job) {
   auto timer = std::make_unique<asio::steady_timer>(state_->io, delay);
