@@ -205,7 +205,10 @@ Result<ArchiveContents> read_archive(const ArchiveSource& source) {
 }
 
 runtime::Task<Result<ArchiveSummary>> import_archive(Store& store, ArchiveSource source) {
-  const ArchiveContents contents = CO_TRY(read_archive(source));
+  co_return co_await import_contents(store, CO_TRY(read_archive(source)));
+}
+
+runtime::Task<Result<ArchiveSummary>> import_contents(Store& store, ArchiveContents contents) {
   ArchiveSummary summary{.revision = contents.revision,
                          .pairs = static_cast<int64_t>(contents.kvs.size()),
                          .leases = static_cast<int64_t>(contents.leases.size())};

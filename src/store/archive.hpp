@@ -47,6 +47,8 @@ Result<ArchiveContents> read_archive(const ArchiveSource& source);
 
 /// Fills an empty store: with the revisions of the archive where the store can keep them, else by putting
 /// each pair again. kConflict where the store has keys.
+runtime::Task<Result<ArchiveSummary>> import_contents(Store& store, ArchiveContents contents);
+/// The same with what read_archive() gives.
 runtime::Task<Result<ArchiveSummary>> import_archive(Store& store, ArchiveSource source);
 
 }  // namespace cloudless::store

@@ -98,6 +98,10 @@ size_t op_bytes(const TxnOp& op) {
 
 Result<> check_request(const RangeRequest& request) {
   if (request.key.empty()) return std::unexpected(errors::empty_key());
+  if (request.sort_order > SortOrder::kDescend || request.sort_target > SortTarget::kValue ||
+      request.sort_order < SortOrder::kNone || request.sort_target < SortTarget::kKey) {
+    return std::unexpected(errors::invalid_sort_option());
+  }
   return {};
 }
 

@@ -20,6 +20,7 @@ inline Error value_provided() { return {Code::kInvalid, "etcdserver: value is pr
 inline Error lease_provided() { return {Code::kInvalid, "etcdserver: lease is provided"}; }
 inline Error too_many_ops() { return {Code::kInvalid, "etcdserver: too many operations in txn request"}; }
 inline Error duplicate_key() { return {Code::kInvalid, "etcdserver: duplicate key given in txn request"}; }
+inline Error invalid_sort_option() { return {Code::kInvalid, "etcdserver: invalid sort option"}; }
 inline Error request_too_large() { return {Code::kInvalid, "etcdserver: request is too large"}; }
 
 // NotFound, FailedPrecondition and OutOfRange on the wire.

@@ -34,7 +34,8 @@ bool compares(CompareResult wanted, const T& actual, const T& given) {
     case CompareResult::kLess:
       return actual < given;
   }
-  return false;
+  // What has no name compares to anything, as in etcd (server/etcdserver/txn/txn.go).
+  return true;
 }
 
 }  // namespace
@@ -44,6 +45,7 @@ void Evaluator::reset() {
   changes_.clear();
   staged_values_.clear();
   staged_bytes_ = 0;
+  used_leases_.clear();
 }
 
 Result<Evaluator::Response> Evaluator::run(const Request& request, bool writes_refused) {
@@ -157,6 +159,7 @@ Result<PutResponse> Evaluator::put(const PutRequest& request) {
   change.version.create = found ? previous.create : next_revision();
   change.version.number = found ? previous.number + 1 : 1;
   change.version.lease = request.ignore_lease ? previous.lease : request.lease;
+  if (!request.ignore_lease && request.lease != 0) used_leases_.insert(request.lease);
 
   // Only a base that is in memory: encoding never waits for the disk.
   const Version* const base = found ? index_.find_full(request.key, index_.staged()) : nullptr;
@@ -263,11 +266,13 @@ Result<bool> Evaluator::holds_for(const Compare& compare, std::string_view key, 
       return compares(compare.result, version.mod, compare.number);
     case CompareTarget::kLease:
       return compares(compare.result, version.lease, compare.number);
-    case CompareTarget::kValue:
-      break;
+    case CompareTarget::kValue: {
+      const SharedBytes value = TRY(value_of(key, version.mod));
+      return compares<std::string_view>(compare.result, view(value), compare.value);
+    }
   }
-  const SharedBytes value = TRY(value_of(key, version.mod));
-  return compares<std::string_view>(compare.result, view(value), compare.value);
+  // A target that has no name is equal to whatever is given.
+  return compares<int64_t>(compare.result, 0, 0);
 }
 
 Result<> Evaluator::check_path(const TxnRequest& request, const Path& path, size_t& next, Check check) const {

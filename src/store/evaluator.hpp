@@ -7,6 +7,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <shared_mutex>
 #include <unordered_map>
 #include <variant>
@@ -48,6 +49,10 @@ class Evaluator {
   bool has_entries() const { return !entries_.empty(); }
   const std::vector<StagedChange>& changes() const { return changes_; }
   size_t staged_bytes() const { return staged_bytes_; }
+  /// Leases that puts of this batch named, and which must still be there when it is appended.
+  const std::set<LeaseId>& leases() const { return used_leases_; }
+  /// This one, too.
+  void need_lease(LeaseId id) { used_leases_.insert(id); }
   /// Starts the next batch, after publishing or rolling back this one.
   void reset();
 
@@ -89,6 +94,7 @@ class Evaluator {
   std::vector<LogEntry> entries_;
   std::vector<StagedChange> changes_;
   size_t staged_bytes_ = 0;
+  std::set<LeaseId> used_leases_;
   struct Pending {
     size_t change;
     Encoding encoding;

@@ -30,16 +30,26 @@ struct Bench {
   }
 };
 
-TEST(Fault, AFullDiskFailsWritesServesReadsAndHealsByItself) {
+// What a disk says when it does not write, and what of it a client is told.
+struct DiskFailure {
+  std::string name;
+  Error error;
+};
+void PrintTo(const DiskFailure& failure, std::ostream* out) { *out << failure.name; }
+
+class FailingDisk : public ::testing::TestWithParam<DiskFailure> {};
+
+TEST_P(FailingDisk, FailsWritesServesReadsAndHealsByItself) {
+  const Error& error = GetParam().error;
   Bench bench;
   FaultyDisk disk(7);
   auto store = bench.store_on(std::move(*bench.sqlite(disk)));
   ASSERT_TRUE(bench.run(store->put(put("/a", "before"))));
-  disk.fail_with(Error{Code::kResourceExhausted, "write state.db-log0: No space left on device"});
+  disk.fail_with(error);
   const Result<PutResponse> refused = bench.run(store->put(put("/a", "during")));
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kResourceExhausted);
-  EXPECT_THAT(refused.error().message, HasSubstr("No space left"));
+  EXPECT_EQ(refused.error().code, error.code);
+  EXPECT_THAT(refused.error().message, HasSubstr(error.message));
   EXPECT_EQ(view(bench.run(store->range(get("/a")))->kvs.at(0).value), "before");
   EXPECT_EQ(bench.run(store->status())->health, Health::kReadOnly);
   disk.fail_with(std::nullopt);
@@ -50,6 +60,14 @@ TEST(Fault, AFullDiskFailsWritesServesReadsAndHealsByItself) {
   store = bench.store_on(std::move(*bench.sqlite(disk)));
   EXPECT_EQ(view(bench.run(store->range(get("/a")))->kvs.at(0).value), "after");
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    Every, FailingDisk,
+    ::testing::Values(
+        DiskFailure{"Full", {Code::kResourceExhausted, "write state.db-log0: No space left on device"}},
+        DiskFailure{"ReadOnly", {Code::kPermissionDenied, "write state.db-log0: Read-only file system"}},
+        DiskFailure{"Broken", {Code::kUnavailable, "write state.db-log0: Input/output error"}}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(Fault, ASecondProcessOnTheSameFileIsRefused) {
   Bench bench;
@@ -163,14 +181,20 @@ uint64_t number_in(std::string_view value) {
   for (;;) ::pause();
 }
 
+// CLOUDLESS_CRASHES=1000 for a long night.
+int kill_count() {
+  const char* wanted = std::getenv("CLOUDLESS_CRASHES");
+  return wanted ? std::atoi(wanted) : 60;
+}
+
 TEST(Fault, AKilledWriterLosesNothingItAcknowledged) {
-  constexpr int kKills = 100;
+  const int kills = kill_count();
   Bench bench;
   SeededRandom random(42);
   const std::string path = bench.directory.file("state.db");
   std::vector<uint64_t> acknowledged(kCrashWorkers, 0);
   Revision last_head = kEmptyHead;
-  for (int kill_number = 0; kill_number < kKills; ++kill_number) {
+  for (int kill_number = 0; kill_number < kills; ++kill_number) {
     int pipe_ends[2];
     ASSERT_EQ(::pipe(pipe_ends), 0);
     std::vector<uint64_t> from = acknowledged;

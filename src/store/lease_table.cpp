@@ -13,8 +13,6 @@ namespace {
 constexpr std::string_view kFactPrefix = "lease/";
 constexpr size_t kFactSize = 16;
 
-std::string fact_key(LeaseId id) { return fmt::format("{}{:016x}", kFactPrefix, static_cast<uint64_t>(id)); }
-
 std::optional<LeaseId> id_of(std::string_view key) {
   uint64_t id = 0;
   const char* const end = key.data() + key.size();
@@ -34,6 +32,10 @@ Duration bounded(std::chrono::seconds ttl) {
 
 }  // namespace
 
+std::string LeaseTable::fact_key(LeaseId id) {
+  return fmt::format("{}{:016x}", kFactPrefix, static_cast<uint64_t>(id));
+}
+
 std::vector<LeaseId> LeaseTable::ids() const {
   std::vector<LeaseId> ids;
   ids.reserve(leases_.size());
@@ -42,9 +44,9 @@ std::vector<LeaseId> LeaseTable::ids() const {
 }
 
 std::vector<std::string> LeaseTable::keys(LeaseId id) const {
-  const auto found = leases_.find(id);
-  if (found == leases_.end()) return {};
-  return {found->second.keys.begin(), found->second.keys.end()};
+  const auto found = keys_.find(id);
+  if (found == keys_.end()) return {};
+  return {found->second.begin(), found->second.end()};
 }
 
 std::optional<Lease> LeaseTable::describe(LeaseId id, bool with_keys) const {
@@ -54,7 +56,7 @@ std::optional<Lease> LeaseTable::describe(LeaseId id, bool with_keys) const {
   const auto left = std::chrono::floor<std::chrono::seconds>(entry.end - clock_.steady_now());
   Lease lease{.id = id, .granted_ttl = entry.ttl, .ttl = std::max(left, std::chrono::seconds(-1))};
   if (entry.ttl > bounded(entry.ttl)) lease.ttl = entry.ttl;
-  if (with_keys) lease.keys.assign(entry.keys.begin(), entry.keys.end());
+  if (with_keys) lease.keys = keys(id);
   return lease;
 }
 
@@ -85,15 +87,14 @@ bool LeaseTable::keep_alive(LeaseId id) {
   return true;
 }
 
-void LeaseTable::attach(LeaseId id, const std::string& key) {
-  if (const auto found = leases_.find(id); found != leases_.end()) found->second.keys.insert(key);
-}
+void LeaseTable::attach(LeaseId id, const std::string& key) { keys_[id].insert(key); }
 
 void LeaseTable::detach(LeaseId id, std::string_view key) {
-  const auto lease = leases_.find(id);
-  if (lease == leases_.end()) return;
-  const auto found = lease->second.keys.find(key);
-  if (found != lease->second.keys.end()) lease->second.keys.erase(found);
+  const auto lease = keys_.find(id);
+  if (lease == keys_.end()) return;
+  const auto found = lease->second.find(key);
+  if (found != lease->second.end()) lease->second.erase(found);
+  if (lease->second.empty()) keys_.erase(lease);
 }
 
 std::vector<LeaseId> LeaseTable::expired() const {

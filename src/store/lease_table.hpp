@@ -38,14 +38,18 @@ class LeaseTable {
   /// Gives the lease its whole ttl again; false where it does not exist or has expired.
   bool keep_alive(LeaseId id);
 
+  /// Attachments are of the index, not of the facts: a key may name a lease that this process has yet to hear
+  /// of, and keeps it until it is detached.
   void attach(LeaseId id, const std::string& key);
   void detach(LeaseId id, std::string_view key);
+  void detach_all() { keys_.clear(); }
 
   /// Leases whose time is over.
   std::vector<LeaseId> expired() const;
   /// When the next lease ends.
   std::optional<SteadyTime> next_end() const;
 
+  static std::string fact_key(LeaseId id);
   /// The fact that stands for a lease, as it is now.
   MetaChange fact(LeaseId id) const;
   static MetaChange forgotten_fact(LeaseId id);
@@ -62,12 +66,12 @@ class LeaseTable {
     std::chrono::seconds ttl{0};
     SteadyTime end;
     SteadyTime persisted_end;
-    std::set<std::string, std::less<>> keys;
   };
   void set_end(LeaseId id, Entry& entry, SteadyTime end);
 
   const Clock& clock_;
   std::map<LeaseId, Entry> leases_;
+  std::map<LeaseId, std::set<std::string, std::less<>>> keys_;
   std::set<std::pair<SteadyTime, LeaseId>> by_end_;
 };
 

@@ -311,7 +311,12 @@ runtime::Task<Result<std::chrono::seconds>> LocalStore::keep_lease_alive(LeaseId
     }
     if (others_must_know || leases_.fact_is_stale(id)) {
       evaluator_.reset();
-      TRY(append({leases_.fact(id)}, Durability::kRelaxed));
+      evaluator_.need_lease(id);
+      if (const Result<> appended = append({leases_.fact(id)}, Durability::kRelaxed); !appended) {
+        if (appended.error().code != Code::kConflict) return std::unexpected(appended.error());
+        TRY(reload_facts());
+        return std::unexpected(errors::lease_not_found());
+      }
       const std::unique_lock lock(state_mutex_);
       leases_.mark_persisted(id);
     }
@@ -351,6 +356,11 @@ runtime::Task<Result<Status>> LocalStore::status() {
   if (no_space_) status.alarms.push_back(AlarmType::kNoSpace);
   if (log.health == Health::kDamaged) status.alarms.push_back(AlarmType::kCorrupt);
   co_return status;
+}
+
+runtime::Task<Result<Revision>> LocalStore::revision() {
+  const std::shared_lock lock(state_mutex_);
+  co_return index_.visible();
 }
 
 runtime::Task<Result<HashKv>> LocalStore::hash_kv(Revision revision) {

@@ -58,6 +58,7 @@ class LocalStore final : public Store, private History {
   runtime::Task<Result<Lease>> lease_time_to_live(LeaseId id, bool with_keys) override;
   runtime::Task<Result<std::vector<LeaseId>>> leases() override;
   runtime::Task<Result<Status>> status() override;
+  runtime::Task<Result<Revision>> revision() override;
   runtime::Task<Result<HashKv>> hash_kv(Revision revision) override;
   runtime::Task<Result<>> defragment() override;
   runtime::Task<Result<bool>> disarm(AlarmType alarm) override;
@@ -109,8 +110,11 @@ class LocalStore final : public Store, private History {
   Result<std::vector<Result<Evaluator::Response>>> commit_once(const std::vector<Write>& writes);
   template <class Attempt>
   auto against_present(const Attempt& attempt) -> std::invoke_result_t<Attempt>;
-  // Appends what the evaluator has staged, and facts; undoes the staging where that fails.
-  Result<> append(std::vector<MetaChange> facts, Durability durability);
+  // Appends what the evaluator has staged, and facts; undoes the staging where that fails. kAtHead: conflicts
+  // where the log has moved, even if nothing is staged.
+  enum class Head { kAny, kAtHead };
+  Result<> append(std::vector<MetaChange> facts, Durability durability, Head head = Head::kAny);
+  std::vector<std::string> needed_facts() const;
   Durability durability_of_staged() const;
   void publish();
   Result<> catch_up();

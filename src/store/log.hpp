@@ -48,12 +48,16 @@ struct MetaChange {
 using Meta = std::map<std::string, std::string, std::less<>>;
 
 struct LogBatch {
-  /// The head that this batch extends. A batch without entries ignores it.
+  /// The head that this batch extends. A batch without entries looks at it only where `only_at_head` says so.
   Revision head = kEmptyHead;
   /// Revisions head + 1, head + 2, ...
   std::vector<LogEntry> entries;
   std::vector<MetaChange> meta;
   Durability durability = Durability::kStrict;
+  bool only_at_head = false;
+  /// Facts that must be there: where one has gone, the batch conflicts. So whoever attaches a key to a lease
+  /// and whoever revokes it never both succeed without knowing of each other.
+  std::vector<std::string> needs;
 };
 
 /// What of an entry is no longer needed: these keys' changes, or all of it where `keys` is empty.
@@ -61,6 +65,9 @@ struct Prune {
   Revision revision = 0;
   std::vector<std::string> keys;
 };
+
+/// kConflict unless `batch` may be appended to a log that is at `head` and holds these facts.
+Result<> check_append(const LogBatch& batch, Revision head, const Meta& meta);
 
 struct LogStatus {
   int64_t size_bytes = 0;

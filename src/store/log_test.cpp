@@ -67,6 +67,27 @@ TEST_P(LogContract, FactsChangeWithTheirBatchOrNotAtAll) {
   EXPECT_THAT(*log_->meta(), ElementsAre(std::pair("a", "1"), std::pair("c", "")));
 }
 
+TEST_P(LogContract, ABatchOfFactsMayBindItselfToTheHead) {
+  ASSERT_TRUE(append(1));
+  const LogBatch late{.head = 1, .meta = {{"a", "1"}}, .only_at_head = true};
+  EXPECT_EQ(log_->append(late).error().code, Code::kConflict);
+  ASSERT_TRUE(log_->append({.head = 2, .meta = {{"a", "2"}}, .only_at_head = true}));
+  EXPECT_EQ(log_->meta()->at("a"), "2");
+}
+
+TEST_P(LogContract, AnAppendConflictsWhereAFactThatItNeedsHasGone) {
+  ASSERT_TRUE(log_->append({.meta = {{"lease", "1"}}}));
+  LogBatch batch{.head = 1, .entries = {{2, record(2, {"/a"})}}, .needs = {"lease"}};
+  ASSERT_TRUE(log_->append(batch));
+  ASSERT_TRUE(log_->append({.meta = {{"lease", std::nullopt}}}));
+  batch.head = 2;
+  batch.entries = {{3, record(3, {"/a"})}};
+  EXPECT_EQ(log_->append(batch).error().code, Code::kConflict);
+  EXPECT_EQ(log_->append({.meta = {{"other", "1"}}, .needs = {"lease"}}).error().code, Code::kConflict);
+  EXPECT_EQ(*log_->head(), 2);
+  EXPECT_THAT(*log_->meta(), ElementsAre());
+}
+
 TEST_P(LogContract, PrunesWholeEntriesAndSingleKeys) {
   ASSERT_TRUE(append(1, 3));
   ASSERT_TRUE(log_->prune(std::vector<Prune>{{2, {}}, {3, {"/a"}}, {4, {"/a"}}, {4, {"/b"}}, {99, {}}}));

@@ -22,9 +22,7 @@ Result<Meta> MemoryLog::meta() {
 
 Result<> MemoryLog::append(const LogBatch& batch) {
   const std::lock_guard lock(mutex_);
-  if (!batch.entries.empty() && batch.head != head_) {
-    return fail(Code::kConflict, "the log's head is {}, not {}", head_, batch.head);
-  }
+  TRY(check_append(batch, head_, meta_));
   for (const LogEntry& entry : batch.entries) {
     entries_.emplace_hint(entries_.end(), entry.revision, entry.record);
     size_bytes_ += static_cast<int64_t>(entry.record.size());

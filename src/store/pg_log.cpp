@@ -159,11 +159,35 @@ Result<> PgLog::store_facts(std::span<const MetaChange> facts) {
   return connection_.execute("SELECT pg_notify('cloudless_log', '')");
 }
 
+// The head first, then the facts: all transactions lock in this order. What is read behind a lock is as it is
+// then, not as it was when the transaction began (READ COMMITTED).
 Result<> PgLog::append_in_transaction(const LogBatch& batch, int64_t writer) {
   return transaction([&]() -> Result<> {
-    if (!batch.entries.empty()) TRY(append_entries(batch, writer));
-    return store_facts(batch.meta);
+    if (!batch.entries.empty()) {
+      TRY(append_entries(batch, writer));
+    } else if (batch.only_at_head) {
+      TRY(lock_head(batch.head));
+    }
+    if (!batch.needs.empty()) TRY(lock_facts(batch.needs));
+    return batch.meta.empty() ? Result<>() : store_facts(batch.meta);
   });
+}
+
+Result<> PgLog::lock_head(Revision head) {
+  const PgRows rows =
+      TRY(connection_.query("SELECT 1 FROM cloudless_head WHERE id = 1 AND revision = $1::bigint FOR UPDATE",
+                            {PgParam::number(head)}));
+  if (rows.size() == 1) return {};
+  return fail(Code::kConflict, "the log's head is no longer {}", head);
+}
+
+Result<> PgLog::lock_facts(std::span<const std::string> keys) {
+  for (const std::string& key : keys) {
+    const PgRows rows = TRY(connection_.query("SELECT 1 FROM cloudless_meta WHERE key = $1::text FOR UPDATE",
+                                              {PgParam::text(key)}));
+    if (rows.size() != 1) return fail(Code::kConflict, "the fact {} is gone", key);
+  }
+  return {};
 }
 
 Result<bool> PgLog::happened(const LogBatch& batch, int64_t writer) {
@@ -177,7 +201,8 @@ Result<> PgLog::append(const LogBatch& batch) {
   if (batch.entries.empty() && batch.meta.empty()) return {};
   const auto writer = static_cast<int64_t>(random_.next());
   const auto attempt = [&] {
-    return batch.meta.empty() ? append_entries(batch, writer) : append_in_transaction(batch, writer);
+    return batch.meta.empty() && batch.needs.empty() ? append_entries(batch, writer)
+                                                     : append_in_transaction(batch, writer);
   };
   const bool was_connected = connection_.connected();
   Result<> done = attempt();

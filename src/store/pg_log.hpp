@@ -56,6 +56,8 @@ class PgLog final : public Log {
   Result<> append_entries(const LogBatch& batch, int64_t writer);
   Result<> store_facts(std::span<const MetaChange> facts);
   Result<> append_in_transaction(const LogBatch& batch, int64_t writer);
+  Result<> lock_head(Revision head);
+  Result<> lock_facts(std::span<const std::string> keys);
   template <class Body>
   Result<> transaction(const Body& body);
   Result<> prune_keys(const Prune& prune);

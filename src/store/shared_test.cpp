@@ -51,6 +51,49 @@ TEST_F(SharedStores, LeasesAreCommonToAll) {
   EXPECT_EQ(run_(a_->keep_lease_alive(lease->id)).error(), errors::lease_not_found());
 }
 
+// Either the put comes first and its key goes with the lease, or the lease has gone and the put fails.
+TEST_F(SharedStores, AKeyNeverOutlivesALeaseThatIsRevokedElsewhereAtThatMoment) {
+  constexpr int kRounds = 30;
+  const auto revoke = [](LocalStore& store, LeaseId id) -> runtime::Task<void> {
+    EXPECT_TRUE(co_await store.revoke_lease(id));
+  };
+  runtime::LoopThread other("revoker");
+  for (int i = 0; i < kRounds; ++i) {
+    const std::string key = fmt::format("/l{}", i);
+    const Result<Lease> lease = run_(a_->grant_lease(0, std::chrono::seconds(60)));
+    ASSERT_TRUE(lease);
+    // Both know of the lease, and every other time it has a key already.
+    ASSERT_EQ(run_(b_->lease_time_to_live(lease->id, false))->granted_ttl, std::chrono::seconds(60));
+    if (i % 2) ASSERT_TRUE(run_(b_->put(put(key + "first", "1", lease->id))));
+    runtime::TaskScope scope(other.loop(), Logger());
+    scope.spawn(revoke(*a_, lease->id));
+    const Result<PutResponse> done = run_(b_->put(put(key, "1", lease->id)));
+    if (!done) EXPECT_EQ(done.error(), errors::lease_not_found());
+    runtime::run_blocking(other.loop(), scope.join());
+    for (LocalStore* store : {a_.get(), b_.get()}) {
+      EXPECT_EQ(run_(store->range(list(key)))->count, 0) << "round " << i;
+    }
+  }
+}
+
+TEST_F(SharedStores, ALeaseGrantedElsewhereCanBeUsedAtOnce) {
+  for (int i = 0; i < 10; ++i) {
+    const Result<Lease> lease = run_(a_->grant_lease(0, std::chrono::seconds(60)));
+    ASSERT_TRUE(lease);
+    ASSERT_TRUE(run_(b_->put(put("/l", "1", lease->id))));
+    ASSERT_TRUE(run_(a_->revoke_lease(lease->id)));
+    EXPECT_EQ(run_(b_->range(get("/l")))->count, 0);
+  }
+}
+
+TEST_F(SharedStores, ALeaseThatHasGoneElsewhereIsNotExtended) {
+  const Result<Lease> lease = run_(a_->grant_lease(0, std::chrono::seconds(60)));
+  ASSERT_TRUE(run_(b_->keep_lease_alive(lease->id)));
+  ASSERT_TRUE(run_(a_->revoke_lease(lease->id)));
+  EXPECT_EQ(run_(b_->keep_lease_alive(lease->id)).error(), errors::lease_not_found());
+  EXPECT_EQ(run_(b_->put(put("/l", "1", lease->id))).error(), errors::lease_not_found());
+}
+
 TEST_F(SharedStores, ACompactionElsewhereHoldsHere) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(run_(a_->put(put("/a", std::to_string(i)))));
   ASSERT_TRUE(run_(a_->compact(8, true)));

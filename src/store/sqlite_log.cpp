@@ -1,5 +1,7 @@
 #include "store/sqlite_log.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -180,9 +182,7 @@ Result<> SqliteLog::append(const LogBatch& batch) {
   const std::lock_guard append_lock(append_mutex_);
   {
     const std::lock_guard lock(state_mutex_);
-    if (!batch.entries.empty() && batch.head != head_) {
-      return fail(Code::kConflict, "the log's head is {}, not {}", head_, batch.head);
-    }
+    TRY(check_append(batch, head_, meta_));
   }
   Result<> done;
   if (journals_[active_]->end() >= options_.journal_bytes) {
@@ -365,6 +365,10 @@ void SqliteLog::run_flusher() {
     if (done) {
       flush_error_ = {};
       flush_.reset();
+      // The flush's pages and the records that it took along were megabytes; malloc would keep them.
+      lock.unlock();
+      ::malloc_trim(0);
+      lock.lock();
       continue;
     }
     if (flush_error_.message.empty()) {

@@ -67,6 +67,8 @@ class Store {
   virtual runtime::Task<Result<std::vector<LeaseId>>> leases() = 0;
 
   virtual runtime::Task<Result<Status>> status() = 0;
+  /// status().revision alone, which costs next to nothing.
+  virtual runtime::Task<Result<Revision>> revision() = 0;
   /// A checksum over keys, values and versions up to `revision` (0: now); the same in every process on one
   /// backend.
   virtual runtime::Task<Result<HashKv>> hash_kv(Revision revision) = 0;

@@ -1,361 +1,45 @@
-// The contract of Store, for every Log below a LocalStore.
-#include "store/store.hpp"
-
-#include "store/errors.hpp"
+// The contract of Store, for a LocalStore over every Log.
+#include "store/testing/store_contract.hpp"
 #include "store/testing_logs.hpp"
 
 namespace cloudless::store::testing {
 namespace {
 
-using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
+class LocalSubject final : public Subject {
+ public:
+  explicit LocalSubject(Backend backend) : logs_(backend) { open(); }
 
-class StoreContract : public ::testing::TestWithParam<Backend> {
- protected:
-  StoreContract() { open({}); }
+  Store& store() override { return *store_; }
+  bool reopen() override {
+    if (!logs_.keeps_data()) return false;
+    store_.reset();
+    open();
+    return true;
+  }
 
-  void open(Options options) {
-    Result<std::unique_ptr<LocalStore>> opened =
-        LocalStore::open(logs_.open(), std::move(options), clock_, random_, Logger());
-    ASSERT_TRUE(opened) << opened.error().message;
+ private:
+  void open() {
+    auto opened = LocalStore::open(logs_.open(), {}, clock_, random_, Logger());
+    EXPECT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
   }
-  Revision must_put(std::string key, std::string value, LeaseId lease = 0) {
-    const Result<PutResponse> response = run_(store_->put(put(std::move(key), std::move(value), lease)));
-    EXPECT_TRUE(response) << response.error().message;
-    return response ? response->revision : 0;
-  }
-  RangeResponse must_range(RangeRequest request) {
-    Result<RangeResponse> response = run_(store_->range(std::move(request)));
-    EXPECT_TRUE(response) << response.error().message;
-    return response ? std::move(*response) : RangeResponse();
-  }
-  std::string value(std::string key, Revision revision = 0) {
-    const RangeResponse response = must_range(get(std::move(key), revision));
-    return response.kvs.empty() ? "(none)" : std::string(view(response.kvs[0].value));
-  }
-  std::unique_ptr<Watcher> must_watch(WatchRequest request) {
-    Result<std::unique_ptr<Watcher>> watcher = run_(store_->watch(std::move(request)));
-    EXPECT_TRUE(watcher);
-    return std::move(*watcher);
-  }
 
-  void reopen() {
-    store_.reset();
-    open({});
-  }
-
-  Logs logs_{GetParam()};
+  Logs logs_;
   SystemClock clock_;
   SystemRandom random_;
-  Runner run_;
   std::unique_ptr<LocalStore> store_;
 };
 
-TEST_P(StoreContract, TheFirstWriteMakesRevisionTwo) {
-  EXPECT_EQ(must_put("/a", "1"), 2);
-  EXPECT_EQ(must_put("/a", "2"), 3);
-  const RangeResponse response = must_range(get("/a"));
-  ASSERT_EQ(response.kvs.size(), 1u);
-  EXPECT_EQ(response.revision, 3);
-  EXPECT_EQ(response.kvs[0].create_revision, 2);
-  EXPECT_EQ(response.kvs[0].mod_revision, 3);
-  EXPECT_EQ(response.kvs[0].version, 2);
-  EXPECT_EQ(view(response.kvs[0].value), "2");
+template <Backend backend>
+std::unique_ptr<Subject> make() {
+  return std::make_unique<LocalSubject>(backend);
 }
 
-TEST_P(StoreContract, AKeyDeletedAndPutAgainStartsAtVersionOne) {
-  must_put("/a", "1");
-  must_put("/a", "2");
-  const Result<DeleteRangeResponse> deleted = run_(store_->delete_range({.key = "/a", .prev_kv = true}));
-  ASSERT_TRUE(deleted);
-  EXPECT_EQ(deleted->deleted, 1);
-  EXPECT_EQ(view(deleted->prev_kvs.at(0).value), "2");
-  must_put("/a", "3");
-  const RangeResponse response = must_range(get("/a"));
-  EXPECT_EQ(response.kvs.at(0).version, 1);
-  EXPECT_EQ(response.kvs.at(0).create_revision, 5);
-}
-
-TEST_P(StoreContract, DeletingNothingMakesNoRevision) {
-  must_put("/a", "1");
-  const Result<DeleteRangeResponse> deleted = run_(store_->delete_range(del("/b")));
-  ASSERT_TRUE(deleted);
-  EXPECT_EQ(deleted->deleted, 0);
-  EXPECT_EQ(deleted->revision, 2);
-}
-
-TEST_P(StoreContract, ThePastStaysReadable) {
-  must_put("/a", "1");
-  must_put("/a", "2");
-  ASSERT_TRUE(run_(store_->delete_range(del("/a"))));
-  EXPECT_EQ(value("/a", 2), "1");
-  EXPECT_EQ(value("/a", 3), "2");
-  EXPECT_EQ(value("/a", 4), "(none)");
-}
-
-TEST_P(StoreContract, ALimitedRangeCountsEverything) {
-  for (const char* key : {"/p/c", "/p/a", "/q", "/p/b"}) must_put(key, "x");
-  RangeRequest request = list("/p/");
-  request.limit = 2;
-  const RangeResponse response = must_range(request);
-  EXPECT_THAT(keys_of(response), ElementsAre("/p/a", "/p/b"));
-  EXPECT_TRUE(response.more);
-  EXPECT_EQ(response.count, 3);
-}
-
-TEST_P(StoreContract, RangesSortFilterAndCount) {
-  must_put("/k/a", "3");
-  must_put("/k/b", "1");
-  must_put("/k/c", "2");
-  must_put("/k/a", "0");
-  RangeRequest by_mod = list("/k/");
-  by_mod.sort_target = SortTarget::kMod;
-  by_mod.sort_order = SortOrder::kDescend;
-  by_mod.limit = 2;
-  EXPECT_THAT(keys_of(must_range(by_mod)), ElementsAre("/k/a", "/k/c"));
-  RangeRequest by_value = list("/k/");
-  by_value.sort_target = SortTarget::kValue;
-  EXPECT_THAT(keys_of(must_range(by_value)), ElementsAre("/k/a", "/k/b", "/k/c"));
-  RangeRequest filtered = list("/k/");
-  filtered.max_mod_revision = 4;
-  filtered.min_create_revision = 3;
-  const RangeResponse some = must_range(filtered);
-  EXPECT_THAT(keys_of(some), ElementsAre("/k/b", "/k/c"));
-  EXPECT_EQ(some.count, 3);
-  RangeRequest counted = list("/k/");
-  counted.count_only = true;
-  EXPECT_EQ(must_range(counted).count, 3);
-  EXPECT_THAT(must_range(counted).kvs, IsEmpty());
-  RangeRequest names = list("/k/");
-  names.keys_only = true;
-  EXPECT_EQ(must_range(names).kvs.at(0).value, nullptr);
-}
-
-TEST_P(StoreContract, AllKeysFromAKeyOnAreARange) {
-  for (const char* key : {"/a", "/b", "/c"}) must_put(key, "x");
-  EXPECT_THAT(keys_of(must_range({.key = "/b", .range_end = std::string(1, '\0')})), ElementsAre("/b", "/c"));
-}
-
-TEST_P(StoreContract, BadRequestsHaveEtcdsErrors) {
-  must_put("/a", "1");
-  const auto error_of = [](const auto& result) { return result ? Error() : result.error(); };
-  EXPECT_EQ(error_of(run_(store_->put(put("", "x")))), errors::empty_key());
-  EXPECT_EQ(error_of(run_(store_->range(get("")))), errors::empty_key());
-  EXPECT_EQ(error_of(run_(store_->range(get("/a", 9)))), errors::future_revision());
-  EXPECT_EQ(error_of(run_(store_->put({.key = "/a", .value = share("x"), .ignore_value = true}))),
-            errors::value_provided());
-  EXPECT_EQ(error_of(run_(store_->put({.key = "/b", .ignore_value = true}))), errors::key_not_found());
-  EXPECT_EQ(error_of(run_(store_->put({.key = "/a", .lease = 7, .ignore_lease = true}))),
-            errors::lease_provided());
-  EXPECT_EQ(error_of(run_(store_->put(put("/a", "x", 7)))), errors::lease_not_found());
-  EXPECT_EQ(error_of(run_(store_->put(put("/a", std::string(2 << 20, 'x'))))), errors::request_too_large());
-  EXPECT_EQ(error_of(run_(store_->compact(9, false))), errors::future_revision());
-  TxnRequest twice{.success = {put("/a", "1"), put("/a", "2")}};
-  EXPECT_EQ(error_of(run_(store_->txn(twice))), errors::duplicate_key());
-  TxnRequest overlapping{.success = {put("/a", "1"), DeleteRangeRequest{.key = "/", .range_end = "0"}}};
-  EXPECT_EQ(error_of(run_(store_->txn(overlapping))), errors::duplicate_key());
-  TxnRequest many{.success = std::vector<TxnOp>(129, get("/a"))};
-  EXPECT_EQ(error_of(run_(store_->txn(many))), errors::too_many_ops());
-}
-
-TEST_P(StoreContract, ATransactionTakesOneBranchInOneRevision) {
-  must_put("/a", "1");
-  TxnRequest request{.compare = {mod_is("/a", 2)},
-                     .success = {put("/a", "2"), put("/b", "2"), get("/b")},
-                     .failure = {get("/a")}};
-  const Result<TxnResponse> first = run_(store_->txn(request));
-  ASSERT_TRUE(first);
-  EXPECT_TRUE(first->succeeded);
-  EXPECT_EQ(first->revision, 3);
-  EXPECT_EQ(std::get<RangeResponse>(first->responses.at(2)).kvs.at(0).mod_revision, 3);
-  const Result<TxnResponse> second = run_(store_->txn(request));
-  ASSERT_TRUE(second);
-  EXPECT_FALSE(second->succeeded);
-  EXPECT_EQ(second->revision, 3);
-  EXPECT_EQ(view(std::get<RangeResponse>(second->responses.at(0)).kvs.at(0).value), "2");
-}
-
-TEST_P(StoreContract, AFailingOperationUndoesItsTransaction) {
-  must_put("/a", "1");
-  TxnRequest request{.success = {put("/a", "2"), put("/b", "2", 99)}};
-  EXPECT_EQ(run_(store_->txn(request)).error(), errors::lease_not_found());
-  EXPECT_EQ(value("/a"), "1");
-  EXPECT_EQ(must_put("/c", "1"), 3);
-}
-
-TEST_P(StoreContract, ComparesCoverRangesAndMissingKeys) {
-  must_put("/r/a", "1");
-  must_put("/r/b", "1");
-  const auto succeeds = [&](Compare compare) {
-    return run_(store_->txn({.compare = {std::move(compare)}}))->succeeded;
-  };
-  Compare all_one{.target = CompareTarget::kValue, .key = "/r/", .range_end = "/r0", .value = "1"};
-  EXPECT_TRUE(succeeds(all_one));
-  must_put("/r/b", "2");
-  EXPECT_FALSE(succeeds(all_one));
-  EXPECT_TRUE(succeeds({.target = CompareTarget::kCreate, .key = "/none", .number = 0}));
-  EXPECT_FALSE(succeeds({.target = CompareTarget::kValue, .key = "/none", .value = ""}));
-  EXPECT_TRUE(succeeds(
-      {.result = CompareResult::kGreater, .target = CompareTarget::kVersion, .key = "/r/b", .number = 1}));
-}
-
-TEST_P(StoreContract, NestedTransactionsDecideBeforeAnythingChanges) {
-  must_put("/a", "1");
-  auto nested = std::make_shared<const TxnRequest>(
-      TxnRequest{.compare = {mod_is("/b", 0)}, .success = {put("/c", "was missing")}});
-  const Result<TxnResponse> response =
-      run_(store_->txn({.compare = {mod_is("/a", 2)}, .success = {put("/b", "1"), nested}}));
-  ASSERT_TRUE(response);
-  EXPECT_TRUE(std::get<std::shared_ptr<const TxnResponse>>(response->responses.at(1))->succeeded);
-  EXPECT_EQ(value("/c"), "was missing");
-}
-
-TEST_P(StoreContract, CompactionForgetsThePastAndKeepsThePresent) {
-  for (int i = 0; i < 20; ++i)
-    must_put("/a", fmt::format("{{\"kind\":\"Pod\",\"padding\":\"{:080}\",\"n\":{}}}", 0, i));
-  must_put("/b", "1");
-  ASSERT_TRUE(run_(store_->delete_range(del("/b"))));
-  ASSERT_TRUE(run_(store_->compact(20, true)));
-  EXPECT_EQ(run_(store_->range(get("/a", 19))).error(), errors::compacted());
-  EXPECT_THAT(value("/a", 20), ::testing::EndsWith("\"n\":18}"));
-  EXPECT_THAT(value("/a"), ::testing::EndsWith("\"n\":19}"));
-  EXPECT_EQ(run_(store_->compact(20, true)).error(), errors::compacted());
-  ASSERT_TRUE(run_(store_->compact(23, true)));
-  EXPECT_EQ(value("/b"), "(none)");
-  EXPECT_EQ(run_(store_->status())->keys, 1);
-}
-
-TEST_P(StoreContract, AWatchDeliversThePastAndThenThePresent) {
-  must_put("/w/a", "1");
-  must_put("/other", "1");
-  must_put("/w/a", "2");
-  auto watcher = must_watch({.key = "/w/", .range_end = "/w0", .start_revision = 2});
-  EXPECT_THAT(next_events(run_, *watcher, 2), ElementsAre("put /w/a=1@2", "put /w/a=2@4"));
-  must_put("/w/b", "3");
-  ASSERT_TRUE(run_(store_->delete_range(del("/w/a"))));
-  EXPECT_THAT(next_events(run_, *watcher, 2), ElementsAre("put /w/b=3@5", "delete /w/a@6"));
-}
-
-TEST_P(StoreContract, AWatchFiltersAndShowsWhatWasBefore) {
-  must_put("/a", "1");
-  auto watcher = must_watch({.key = "/a", .prev_kv = true, .no_put = true});
-  must_put("/a", "2");
-  ASSERT_TRUE(run_(store_->delete_range(del("/a"))));
-  const Result<WatchBatch> batch = run_(watcher->next());
-  ASSERT_TRUE(batch);
-  ASSERT_EQ(batch->events.size(), 1u);
-  EXPECT_EQ(describe(*batch->events[0]), "delete /a@4");
-  EXPECT_EQ(view(batch->events[0]->prev_kv->value), "2");
-}
-
-TEST_P(StoreContract, AWatchFromACompactedRevisionSaysSo) {
-  for (int i = 0; i < 5; ++i) must_put("/a", "x");
-  ASSERT_TRUE(run_(store_->compact(5, true)));
-  auto watcher = must_watch({.key = "/a", .start_revision = 3});
-  EXPECT_EQ(run_(watcher->next()).error(), errors::compacted());
-  EXPECT_EQ(watcher->compact_revision(), 5);
-}
-
-TEST_P(StoreContract, AWatchReportsProgressWhenAsked) {
-  auto watcher = must_watch({.key = "/a"});
-  must_put("/b", "1");
-  watcher->request_progress();
-  const Result<WatchBatch> batch = run_(watcher->next());
-  ASSERT_TRUE(batch);
-  EXPECT_THAT(batch->events, IsEmpty());
-  EXPECT_EQ(batch->revision, 2);
-}
-
-TEST_P(StoreContract, ACancelledWatchEnds) {
-  auto watcher = must_watch({.key = "/a"});
-  watcher->cancel();
-  EXPECT_EQ(run_(watcher->next()).error().code, Code::kCancelled);
-}
-
-TEST_P(StoreContract, ASlowWatcherMissesNothingAndDuplicatesNothing) {
-  auto watcher = must_watch({.key = "/s", .range_end = "/t"});
-  constexpr int kEvents = static_cast<int>(kWatchQueueEvents) + 500;
-  for (int i = 0; i < kEvents; i += 100) {
-    TxnRequest request;
-    for (int j = i; j < std::min(i + 100, kEvents); ++j)
-      request.success.push_back(put(fmt::format("/s{:05}", j), "x"));
-    ASSERT_TRUE(run_(store_->txn(std::move(request))));
-  }
-  const std::vector<std::string> events = next_events(run_, *watcher, kEvents);
-  ASSERT_EQ(events.size(), static_cast<size_t>(kEvents));
-  for (int i = 0; i < kEvents; ++i)
-    ASSERT_THAT(events[i], ::testing::StartsWith(fmt::format("put /s{:05}=", i)));
-}
-
-TEST_P(StoreContract, ALeaseTakesItsKeysWithIt) {
-  const Result<Lease> lease = run_(store_->grant_lease(0, seconds(100)));
-  ASSERT_TRUE(lease);
-  must_put("/l/a", "1", lease->id);
-  must_put("/l/b", "1", lease->id);
-  must_put("/l/c", "1", lease->id);
-  must_put("/l/c", "freed");
-  EXPECT_THAT(run_(store_->lease_time_to_live(lease->id, true))->keys, ElementsAre("/l/a", "/l/b"));
-  const Result<Revision> revoked = run_(store_->revoke_lease(lease->id));
-  ASSERT_TRUE(revoked);
-  EXPECT_EQ(*revoked, 6);
-  EXPECT_THAT(keys_of(must_range(list("/l/"))), ElementsAre("/l/c"));
-  EXPECT_EQ(run_(store_->revoke_lease(lease->id)).error(), errors::lease_not_found());
-  EXPECT_EQ(run_(store_->lease_time_to_live(lease->id, false))->ttl, seconds(-1));
-}
-
-TEST_P(StoreContract, LeaseIdsAreUnique) {
-  ASSERT_TRUE(run_(store_->grant_lease(5, seconds(100))));
-  EXPECT_EQ(run_(store_->grant_lease(5, seconds(100))).error(), errors::lease_exists());
-  EXPECT_EQ(run_(store_->grant_lease(6, seconds(1)))->ttl, kShortestLease);
-  EXPECT_THAT(*run_(store_->leases()), ElementsAre(5, 6));
-}
-
-TEST_P(StoreContract, HashesTellStatesApart) {
-  must_put("/a", "1");
-  const uint32_t before = run_(store_->hash_kv(0))->hash;
-  must_put("/a", "2");
-  EXPECT_NE(run_(store_->hash_kv(0))->hash, before);
-  EXPECT_EQ(run_(store_->hash_kv(2))->hash, before);
-}
-
-TEST_P(StoreContract, RestoreKeepsRevisionsAndVersions) {
-  std::vector<KeyValue> kvs = {{"/a", share("1"), 3, 7, 4, 0}, {"/b", share("2"), 7, 7, 1, 55}};
-  ASSERT_TRUE(run_(store_->restore(9, kvs, {{.id = 55, .granted_ttl = seconds(60), .ttl = seconds(30)}})));
-  const RangeResponse response = must_range(list("/"));
-  EXPECT_EQ(response.revision, 9);
-  ASSERT_EQ(response.kvs.size(), 2u);
-  EXPECT_EQ(response.kvs[0].version, 4);
-  EXPECT_EQ(response.kvs[1].mod_revision, 7);
-  EXPECT_THAT(run_(store_->lease_time_to_live(55, true))->keys, ElementsAre("/b"));
-  EXPECT_EQ(must_put("/c", "x"), 10);
-  EXPECT_EQ(run_(store_->range(get("/a", 8))).error(), errors::compacted());
-  EXPECT_EQ(run_(store_->restore(9, kvs, {})).error().code, Code::kConflict);
-}
-
-TEST_P(StoreContract, EverythingIsThereAfterAReopening) {
-  if (!logs_.keeps_data()) return;  // memory forgets
-  const Result<Lease> lease = run_(store_->grant_lease(0, seconds(100)));
-  ASSERT_TRUE(lease);
-  for (int i = 0; i < 50; ++i)
-    must_put("/a", fmt::format("{{\"kind\":\"Pod\",\"padding\":\"{:080}\",\"n\":{}}}", 0, i));
-  must_put("/b", "1", lease->id);
-  must_put("/c", "1");
-  ASSERT_TRUE(run_(store_->delete_range(del("/c"))));
-  ASSERT_TRUE(run_(store_->compact(20, true)));
-  const uint32_t before = run_(store_->hash_kv(0))->hash;
-  reopen();
-  EXPECT_EQ(run_(store_->hash_kv(0))->hash, before);
-  EXPECT_EQ(run_(store_->range(get("/a", 19))).error(), errors::compacted());
-  EXPECT_THAT(value("/a", 21), ::testing::EndsWith("\"n\":19}"));
-  const Lease kept = run_(store_->lease_time_to_live(lease->id, true)).value();
-  EXPECT_THAT(kept.keys, ElementsAre("/b"));
-  EXPECT_GT(kept.ttl, seconds(60));
-  EXPECT_LE(kept.ttl, seconds(100));
-}
-
-INSTANTIATE_TEST_SUITE_P(Every, StoreContract, kAllBackends, backend_name);
+INSTANTIATE_TEST_SUITE_P(Local, StoreContract,
+                         ::testing::Values(Implementation{"Memory", make<Backend::kMemory>},
+                                           Implementation{"Sqlite", make<Backend::kSqlite>},
+                                           Implementation{"Postgres", make<Backend::kPostgres>}),
+                         implementation_name);
 
 }  // namespace
 }  // namespace cloudless::store::testing

@@ -4,7 +4,7 @@
 #include "store/memory_log.hpp"
 #include "store/pg_log.hpp"
 #include "store/sqlite_log.hpp"
-#include "store/testing_postgres.hpp"
+#include "store/testing/postgres_server.hpp"
 
 namespace cloudless::store::testing {
 

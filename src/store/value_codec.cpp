@@ -12,8 +12,9 @@ namespace {
 
 // Below this a frame's own header eats what compression saves.
 constexpr size_t kSmallestCompressed = 64;
-// The fastest level that still finds the long matches which make JSON small.
-constexpr int kLevel = 1;
+// The fastest level that still finds the long matches which make JSON small: for a pod, nearly what level 1
+// finds, in half its time.
+constexpr int kLevel = -1;
 // A delta of at most value/kGoodDelta is taken without weighing it against a new base.
 constexpr size_t kGoodDelta = 12;
 // A sample of a value decides whether compressing is worth trying: text uses few of the 256 bytes.

@@ -24,6 +24,29 @@ constexpr size_t kExpiredAtOnce = 64;
 
 }  // namespace
 
+namespace {
+
+bool names_unknown_lease(const PutRequest& put, const LeaseTable& leases) {
+  return put.lease != 0 && !leases.contains(put.lease);
+}
+
+bool names_unknown_lease(const TxnRequest& txn, const LeaseTable& leases) {
+  const auto names = [&leases](const TxnOp& op) {
+    if (const auto* put = std::get_if<PutRequest>(&op)) return names_unknown_lease(*put, leases);
+    const auto* nested = std::get_if<std::shared_ptr<const TxnRequest>>(&op);
+    return nested && names_unknown_lease(**nested, leases);
+  };
+  return std::ranges::any_of(txn.success, names) || std::ranges::any_of(txn.failure, names);
+}
+
+bool names_unknown_lease(const Evaluator::Request& request, const LeaseTable& leases) {
+  if (const auto* put = std::get_if<PutRequest>(&request)) return names_unknown_lease(*put, leases);
+  const auto* txn = std::get_if<TxnRequest>(&request);
+  return txn && names_unknown_lease(*txn, leases);
+}
+
+}  // namespace
+
 void LocalStore::run_writer() {
   for (;;) {
     Work work = wait_for_work();
@@ -109,6 +132,8 @@ auto LocalStore::against_present(const Attempt& attempt) -> std::invoke_result_t
     auto result = attempt();
     if (result || result.error().code != Code::kConflict) return result;
     TRY(catch_up());
+    // A lease that a put names may be what has gone.
+    if (!evaluator_.leases().empty()) TRY(reload_facts());
   }
   return fail(Code::kUnavailable, "etcdserver: request timed out: other writers were faster {} times",
               kAppendAttempts);
@@ -127,6 +152,9 @@ void LocalStore::commit(std::vector<Write>& writes) {
 }
 
 Result<std::vector<Result<Evaluator::Response>>> LocalStore::commit_once(const std::vector<Write>& writes) {
+  const auto is_unknown = [this](const Write& write) { return names_unknown_lease(write.request, leases_); };
+  // Another process may have granted it a moment ago.
+  if (log_->shared() && std::ranges::any_of(writes, is_unknown)) TRY(reload_facts());
   evaluator_.reset();
   std::vector<Result<Evaluator::Response>> results;
   results.reserve(writes.size());
@@ -155,11 +183,23 @@ Durability LocalStore::durability_of_staged() const {
   return std::ranges::all_of(evaluator_.changes(), is_relaxed) ? Durability::kRelaxed : Durability::kStrict;
 }
 
-Result<> LocalStore::append(std::vector<MetaChange> facts, Durability durability) {
+// Others may revoke a lease while this process extends it or attaches keys to it.
+std::vector<std::string> LocalStore::needed_facts() const {
+  std::vector<std::string> needed;
+  if (!log_->shared()) return needed;
+  for (const LeaseId id : evaluator_.leases()) {
+    if (leases_.contains(id)) needed.push_back(LeaseTable::fact_key(id));
+  }
+  return needed;
+}
+
+Result<> LocalStore::append(std::vector<MetaChange> facts, Durability durability, Head head) {
   const Result<> appended = log_->append({.head = index_.visible(),
                                           .entries = evaluator_.take_entries(),
                                           .meta = std::move(facts),
-                                          .durability = durability});
+                                          .durability = durability,
+                                          .only_at_head = head == Head::kAtHead,
+                                          .needs = needed_facts()});
   if (!appended) {
     const std::unique_lock lock(state_mutex_);
     index_.rollback(index_.visible());
@@ -211,6 +251,7 @@ Result<> LocalStore::reload_all() {
   {
     const std::unique_lock lock(state_mutex_);
     index_.clear();
+    leases_.detach_all();
   }
   values_.clear();
   TRY(reload_facts());
@@ -268,13 +309,13 @@ void LocalStore::check_quota() {
 
 Result<Revision> LocalStore::revoke_now(LeaseId id) {
   return against_present([&]() -> Result<Revision> {
-    // Which keys the lease has is what others have put meanwhile, too; without any, the append below names no
-    // head and would not notice that it has moved.
+    // Which keys the lease has is what others have put meanwhile, too. With none, a put that attaches one
+    // must still not slip in between.
     if (log_->shared()) TRY(catch_up());
     evaluator_.reset();
     Result<Revision> staged = evaluator_.delete_keys(leases_.keys(id));
     if (!staged) return staged;
-    TRY(append({LeaseTable::forgotten_fact(id)}, durability_of_staged()));
+    TRY(append({LeaseTable::forgotten_fact(id)}, durability_of_staged(), Head::kAtHead));
     publish();
     const std::unique_lock lock(state_mutex_);
     leases_.forget(id);

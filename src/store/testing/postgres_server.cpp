@@ -1,3 +1,5 @@
+#include "store/testing/postgres_server.hpp"
+
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -8,7 +10,6 @@
 #include <thread>
 
 #include "store/pg_connection.hpp"
-#include "store/testing_postgres.hpp"
 
 namespace cloudless::store::testing {
 namespace {
