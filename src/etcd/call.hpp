@@ -1,14 +1,19 @@
-// What the services share: answering a unary call by a task on the server's loop, the response header, and
-// the counting of calls.
+// What the services share: methods over protobuf messages, the response header, and the counting of calls.
 // For .cpp files alone.
 #pragma once
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <grpcpp/support/status.h>
+
+#include <map>
 
 #include "base/metrics.hpp"
+#include "etcd/event_encoder.hpp"
+#include "etcd/grpc_connection.hpp"
+#include "etcd/grpc_message.hpp"
 #include "etcd/grpc_status.hpp"
 #include "etcd/rpc.pb.h"
+#include "runtime/channel.hpp"
 #include "runtime/scope.hpp"
 #include "store/store.hpp"
 
@@ -27,18 +32,21 @@ struct Identity {
   }
 };
 
-/// What the services work with.
+/// What the services work with, on the server's loop.
 struct Backend {
   store::Store& store;
   runtime::TaskScope& scope;
   /// grpc_server_handled_total: grpc_type, grpc_service, grpc_method, grpc_code.
   metrics::Family<metrics::Counter>& handled;
   Identity identity;
+  EventEncoder events;
+  /// Unary calls that wait for the store; `call_ended` follows each.
+  size_t calls = 0;
+  runtime::Signal call_ended;
 };
 
-/// A coroutine that belongs to a call: gRPC keeps the call until it is finished, so nobody has to wait for
-/// it. It starts on gRPC's thread, which saves a change of threads, and goes on where the store's answers
-/// arrive, on the server's loop.
+/// A coroutine that belongs to a unary call and starts at once. Nobody waits for it but Server::stop(), by
+/// Backend::calls.
 struct CallTask {
   struct promise_type {
     runtime::TaskContext context;
@@ -53,35 +61,15 @@ struct CallTask {
   };
 };
 
-/// A unary method with its counters.
-class Method {
+/// Counts a unary method's outcomes.
+class MethodCounters {
  public:
-  Method(Backend& backend, std::string service, std::string name)
+  MethodCounters(Backend& backend, std::string service, std::string name)
       : backend_(backend),
-        service_("etcdserverpb." + std::move(service)),
+        service_(std::move(service)),
         name_(std::move(name)),
         succeeded_(backend.handled.with({"unary", service_, name_, "OK"})) {}
 
-  /// Finishes the call with the outcome of `call`, which fills the response. gRPC keeps request and response
-  /// alive until then.
-  grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, runtime::Task<Result<>> call) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    finish(backend_, *this, reactor, std::move(call));
-    return reactor;
-  }
-
- private:
-  static CallTask finish(Backend&, Method& method, grpc::ServerUnaryReactor* reactor,
-                         runtime::Task<Result<>> call) {
-    Result<> done;
-    try {
-      done = co_await std::move(call);
-    } catch (const std::exception& error) {
-      done = fail(Code::kInternal, "{}", error.what());
-    }
-    method.count(done);
-    reactor->Finish(done ? grpc::Status::OK : to_grpc(done.error()));
-  }
   void count(const Result<>& done) {
     if (done) {
       succeeded_.add();
@@ -90,10 +78,127 @@ class Method {
     }
   }
 
+ private:
   Backend& backend_;
   const std::string service_;
   const std::string name_;
   metrics::Counter& succeeded_;
 };
+
+/// `message` behind its prefix.
+template <class Message>
+SharedBytes framed(const Message& message) {
+  const size_t size = message.ByteSizeLong();
+  std::string bytes(kGrpcPrefixBytes + size, '\0');
+  put_grpc_prefix(bytes.data(), size);
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(bytes.data() + kGrpcPrefixBytes));
+  return share(std::move(bytes));
+}
+
+/// Fills the response; its error is the status that the client gets. The request may be moved from.
+template <class Request, class Response>
+using UnaryServe = std::function<runtime::Task<Result<>>(Request& request, Response& response)>;
+
+/// Messages within messages that are read: more than a transaction may nest, so that it is refused in our
+/// words, and no danger to the stack.
+inline constexpr int kMessageDepth = 1000;
+
+template <class Message>
+Result<> parse(Message& message, std::string_view bytes) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                            static_cast<int>(bytes.size()));
+  in.SetRecursionLimit(kMessageDepth);
+  if (message.ParseFromCodedStream(&in) && in.ConsumedEntireMessage()) return {};
+  // Go's words.
+  return fail(Code::kInternal,
+              "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
+}
+
+template <class Request, class Response>
+CallTask answer(Backend& backend, MethodCounters& counters, const UnaryServe<Request, Response>& serve,
+                GrpcReply reply, std::string bytes) {
+  ++backend.calls;
+  Request request;
+  Response response;
+  Result<> done = parse(request, bytes);
+  bytes = {};
+  try {
+    if (done) done = co_await serve(request, response);
+  } catch (const std::exception& error) {
+    done = fail(Code::kInternal, "{}", error.what());
+  }
+  counters.count(done);
+  if (done) {
+    reply.succeed(framed(response));
+  } else {
+    reply.refuse(to_grpc(done.error()));
+  }
+  --backend.calls;
+  backend.call_ended.notify();
+}
+
+/// Adds a method of a service ("etcdserverpb.KV"). The backend outlives the methods.
+template <class Request, class Response>
+void add_unary(GrpcMethods& methods, Backend& backend, const std::string& service, const std::string& name,
+               UnaryServe<Request, Response> serve) {
+  const auto counters = std::make_shared<MethodCounters>(backend, service, name);
+  methods["/" + service + "/" + name].unary = [&backend, counters, serve = std::move(serve)](
+                                                  GrpcReply reply, std::string bytes) {
+    answer<Request, Response>(backend, *counters, serve, std::move(reply), std::move(bytes));
+  };
+}
+
+/// The same for a coroutine that takes the backend.
+template <class Request, class Response>
+void add_unary(GrpcMethods& methods, Backend& backend, const std::string& service, const std::string& name,
+               runtime::Task<Result<>> (*serve)(Backend&, Request&, Response&)) {
+  add_unary<Request, Response>(
+      methods, backend, service, name,
+      UnaryServe<Request, Response>([&backend, serve](Request& request, Response& response) {
+        return serve(backend, request, response);
+      }));
+}
+
+/// A streaming call in terms of protobuf messages.
+template <class Request>
+class RequestStream {
+ public:
+  explicit RequestStream(GrpcStream& stream) : stream_(stream) {}
+
+  /// The next request; nothing once the client has ended its side or is gone.
+  runtime::Task<Result<std::optional<Request>>> receive() {
+    const std::optional<std::string> bytes = CO_TRY(co_await stream_.receive());
+    if (!bytes) co_return std::optional<Request>();
+    Request request;
+    CO_TRY(parse(request, *bytes));
+    co_return request;
+  }
+  template <class Response>
+  runtime::Task<Result<>> send(const Response& response) {
+    if (co_await stream_.send({framed(response)})) co_return Result<>();
+    co_return fail(Code::kUnavailable, "the client is gone");
+  }
+
+ private:
+  GrpcStream& stream_;
+};
+
+template <class Request, class Serve>
+runtime::Task<Result<>> serve_one_request(const Serve& serve, GrpcStream& raw) {
+  RequestStream<Request> stream(raw);
+  std::optional<Request> request = CO_TRY(co_await stream.receive());
+  if (!request) co_return fail(Code::kInternal, "the call ended without a request");
+  co_return co_await serve(*request, stream);
+}
+
+/// Adds a method that answers one request by a stream.
+template <class Request>
+void add_server_stream(
+    GrpcMethods& methods, const std::string& service, const std::string& name,
+    std::function<runtime::Task<Result<>>(Request& request, RequestStream<Request>& stream)> serve) {
+  methods["/" + service + "/" + name].streaming = [serve = std::move(serve)](GrpcStream& raw) {
+    return serve_one_request<Request>(serve, raw);
+  };
+}
 
 }  // namespace cloudless::etcd

@@ -13,8 +13,6 @@ To enum_cast(From value) {
   return static_cast<To>(static_cast<int>(value));
 }
 
-SharedBytes shared(const std::string& bytes) { return share(bytes); }
-
 store::CompareTarget target_of(const pb::Compare& compare) {
   return enum_cast<store::CompareTarget>(compare.target());
 }
@@ -44,30 +42,30 @@ store::Compare to_store(const pb::Compare& compare) {
           .value = compare.value()};
 }
 
-Result<store::TxnRequest> to_store(const pb::TxnRequest& request, int depth);
+Result<store::TxnRequest> to_store(pb::TxnRequest& request, int depth);
 
-Result<store::TxnOp> to_store(const pb::RequestOp& op, int depth) {
+Result<store::TxnOp> to_store(pb::RequestOp& op, int depth) {
   switch (op.request_case()) {
     case pb::RequestOp::kRequestRange:
       return etcd::to_store(op.request_range());
     case pb::RequestOp::kRequestPut:
-      return etcd::to_store(op.request_put());
+      return etcd::to_store(std::move(*op.mutable_request_put()));
     case pb::RequestOp::kRequestDeleteRange:
       return etcd::to_store(op.request_delete_range());
     case pb::RequestOp::kRequestTxn:
-      return std::make_shared<const store::TxnRequest>(TRY(to_store(op.request_txn(), depth + 1)));
+      return std::make_shared<const store::TxnRequest>(TRY(to_store(*op.mutable_request_txn(), depth + 1)));
     case pb::RequestOp::REQUEST_NOT_SET:
       break;
   }
   return std::unexpected(store::errors::key_not_found());
 }
 
-Result<store::TxnRequest> to_store(const pb::TxnRequest& request, int depth) {
+Result<store::TxnRequest> to_store(pb::TxnRequest& request, int depth) {
   if (depth > kMaxTxnDepth) return fail(Code::kInvalid, "etcdserver: too many operations in txn request");
   store::TxnRequest txn;
   for (const pb::Compare& compare : request.compare()) txn.compare.push_back(to_store(compare));
-  for (const pb::RequestOp& op : request.success()) txn.success.push_back(TRY(to_store(op, depth)));
-  for (const pb::RequestOp& op : request.failure()) txn.failure.push_back(TRY(to_store(op, depth)));
+  for (pb::RequestOp& op : *request.mutable_success()) txn.success.push_back(TRY(to_store(op, depth)));
+  for (pb::RequestOp& op : *request.mutable_failure()) txn.failure.push_back(TRY(to_store(op, depth)));
   return txn;
 }
 
@@ -89,9 +87,9 @@ store::RangeRequest to_store(const pb::RangeRequest& request) {
           .max_create_revision = request.max_create_revision()};
 }
 
-store::PutRequest to_store(const pb::PutRequest& request) {
-  return {.key = request.key(),
-          .value = shared(request.value()),
+store::PutRequest to_store(pb::PutRequest request) {
+  return {.key = std::move(*request.mutable_key()),
+          .value = share(std::move(*request.mutable_value())),
           .lease = request.lease(),
           .prev_kv = request.prev_kv(),
           .ignore_value = request.ignore_value(),
@@ -102,7 +100,7 @@ store::DeleteRangeRequest to_store(const pb::DeleteRangeRequest& request) {
   return {.key = request.key(), .range_end = request.range_end(), .prev_kv = request.prev_kv()};
 }
 
-Result<store::TxnRequest> to_store(const pb::TxnRequest& request) { return to_store(request, 0); }
+Result<store::TxnRequest> to_store(pb::TxnRequest request) { return to_store(request, 0); }
 
 store::WatchRequest to_store(const pb::WatchCreateRequest& request) {
   store::WatchRequest watch{.key = request.key(),

@@ -22,7 +22,7 @@ grpc::StatusCode code_of(const Error& error) {
     case Code::kAlreadyExists:
       return grpc::StatusCode::ALREADY_EXISTS;
     case Code::kConflict:
-      return grpc::StatusCode::ABORTED;
+      return grpc::StatusCode::FAILED_PRECONDITION;
     case Code::kCompacted:
     case Code::kFutureRevision:
       return grpc::StatusCode::OUT_OF_RANGE;

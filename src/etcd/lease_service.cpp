@@ -1,7 +1,5 @@
 #include "etcd/lease_service.hpp"
 
-#include "etcd/bidi_stream.hpp"
-
 namespace cloudless::etcd {
 
 using runtime::Task;
@@ -9,16 +7,16 @@ namespace pb = ::etcdserverpb;
 
 namespace {
 
-using KeepAliveStream = BidiStream<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse>;
+using KeepAliveStream = RequestStream<pb::LeaseKeepAliveRequest>;
 
 // Lease answers carry the store's present revision.
 Task<Result<>> fill_header(Backend& backend, pb::ResponseHeader& header) {
-  header.set_revision(CO_TRY(co_await backend.store.status()).revision);
+  header.set_revision(CO_TRY(co_await backend.store.revision()));
   backend.identity.fill(header);
   co_return {};
 }
 
-Task<Result<>> grant(Backend& backend, const pb::LeaseGrantRequest& request, pb::LeaseGrantResponse& out) {
+Task<Result<>> grant(Backend& backend, pb::LeaseGrantRequest& request, pb::LeaseGrantResponse& out) {
   const store::Lease lease =
       CO_TRY(co_await backend.store.grant_lease(request.id(), std::chrono::seconds(request.ttl())));
   out.set_id(lease.id);
@@ -26,13 +24,13 @@ Task<Result<>> grant(Backend& backend, const pb::LeaseGrantRequest& request, pb:
   co_return co_await fill_header(backend, *out.mutable_header());
 }
 
-Task<Result<>> revoke(Backend& backend, const pb::LeaseRevokeRequest& request, pb::LeaseRevokeResponse& out) {
+Task<Result<>> revoke(Backend& backend, pb::LeaseRevokeRequest& request, pb::LeaseRevokeResponse& out) {
   out.mutable_header()->set_revision(CO_TRY(co_await backend.store.revoke_lease(request.id())));
   backend.identity.fill(*out.mutable_header());
   co_return {};
 }
 
-Task<Result<>> time_to_live(Backend& backend, const pb::LeaseTimeToLiveRequest& request,
+Task<Result<>> time_to_live(Backend& backend, pb::LeaseTimeToLiveRequest& request,
                             pb::LeaseTimeToLiveResponse& out) {
   const store::Lease lease = CO_TRY(co_await backend.store.lease_time_to_live(request.id(), request.keys()));
   out.set_id(request.id());
@@ -42,15 +40,16 @@ Task<Result<>> time_to_live(Backend& backend, const pb::LeaseTimeToLiveRequest& 
   co_return co_await fill_header(backend, *out.mutable_header());
 }
 
-Task<Result<>> list(Backend& backend, pb::LeaseLeasesResponse& out) {
+Task<Result<>> list(Backend& backend, pb::LeaseLeasesRequest&, pb::LeaseLeasesResponse& out) {
   for (const store::LeaseId id : CO_TRY(co_await backend.store.leases())) out.add_leases()->set_id(id);
   co_return co_await fill_header(backend, *out.mutable_header());
 }
 
 // A lease that has expired is answered with TTL 0, which is not an error of the stream (lease.go).
-Task<Result<>> keep_alive(Backend& backend, KeepAliveStream& stream) {
+Task<Result<>> keep_alive(Backend& backend, GrpcStream& raw) {
+  KeepAliveStream stream(raw);
   for (;;) {
-    const auto request = co_await stream.receive();
+    const auto request = CO_TRY(co_await stream.receive());
     if (!request) co_return {};
     pb::LeaseKeepAliveResponse response;
     response.set_id(request->id());
@@ -64,34 +63,14 @@ Task<Result<>> keep_alive(Backend& backend, KeepAliveStream& stream) {
 
 }  // namespace
 
-grpc::ServerUnaryReactor* LeaseService::LeaseGrant(grpc::CallbackServerContext* context,
-                                                   const pb::LeaseGrantRequest* request,
-                                                   pb::LeaseGrantResponse* response) {
-  return lease_grant_.answer(context, grant(backend_, *request, *response));
-}
-
-grpc::ServerUnaryReactor* LeaseService::LeaseRevoke(grpc::CallbackServerContext* context,
-                                                    const pb::LeaseRevokeRequest* request,
-                                                    pb::LeaseRevokeResponse* response) {
-  return lease_revoke_.answer(context, revoke(backend_, *request, *response));
-}
-
-grpc::ServerBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse>* LeaseService::LeaseKeepAlive(
-    grpc::CallbackServerContext*) {
-  return new KeepAliveStream(backend_.scope,
-                             [this](KeepAliveStream& stream) { return keep_alive(backend_, stream); });
-}
-
-grpc::ServerUnaryReactor* LeaseService::LeaseTimeToLive(grpc::CallbackServerContext* context,
-                                                        const pb::LeaseTimeToLiveRequest* request,
-                                                        pb::LeaseTimeToLiveResponse* response) {
-  return lease_time_to_live_.answer(context, time_to_live(backend_, *request, *response));
-}
-
-grpc::ServerUnaryReactor* LeaseService::LeaseLeases(grpc::CallbackServerContext* context,
-                                                    const pb::LeaseLeasesRequest*,
-                                                    pb::LeaseLeasesResponse* response) {
-  return lease_leases_.answer(context, list(backend_, *response));
+void add_lease_methods(GrpcMethods& methods, Backend& backend) {
+  add_unary(methods, backend, "etcdserverpb.Lease", "LeaseGrant", grant);
+  add_unary(methods, backend, "etcdserverpb.Lease", "LeaseRevoke", revoke);
+  add_unary(methods, backend, "etcdserverpb.Lease", "LeaseTimeToLive", time_to_live);
+  add_unary(methods, backend, "etcdserverpb.Lease", "LeaseLeases", list);
+  methods["/etcdserverpb.Lease/LeaseKeepAlive"].streaming = [&backend](GrpcStream& stream) {
+    return keep_alive(backend, stream);
+  };
 }
 
 }  // namespace cloudless::etcd

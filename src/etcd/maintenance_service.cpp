@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "etcd/server_stream.hpp"
 #include "etcd/snapshot.hpp"
 
 namespace cloudless::etcd {
@@ -28,7 +27,7 @@ void add_alarm(const Backend& backend, pb::AlarmResponse& out, pb::AlarmType ala
 }
 
 // GET lists what is raised; DEACTIVATE answers with what it lifted. Raising an alarm by hand has no use here.
-Task<Result<>> alarm(Backend& backend, const pb::AlarmRequest& request, pb::AlarmResponse& out) {
+Task<Result<>> alarm(Backend& backend, pb::AlarmRequest& request, pb::AlarmResponse& out) {
   const store::Status status = CO_TRY(co_await backend.store.status());
   fill_header(backend, *out.mutable_header(), status.revision);
   for (const store::AlarmType raised : status.alarms) {
@@ -64,18 +63,20 @@ Task<Result<>> status(Backend& backend, const std::string& version, pb::StatusRe
   co_return {};
 }
 
-Task<Result<>> defragment(Backend& backend) { co_return co_await backend.store.defragment(); }
+Task<Result<>> defragment(Backend& backend, pb::DefragmentRequest&, pb::DefragmentResponse&) {
+  co_return co_await backend.store.defragment();
+}
 
-Task<Result<>> hash(Backend& backend, pb::HashResponse& out) {
+Task<Result<>> hash(Backend& backend, pb::HashRequest&, pb::HashResponse& out) {
   const store::HashKv hash = CO_TRY(co_await backend.store.hash_kv(0));
   fill_header(backend, *out.mutable_header(), hash.revision);
   out.set_hash(hash.hash);
   co_return {};
 }
 
-Task<Result<>> hash_kv(Backend& backend, store::Revision revision, pb::HashKVResponse& out) {
-  const store::HashKv hash = CO_TRY(co_await backend.store.hash_kv(revision));
-  fill_header(backend, *out.mutable_header(), CO_TRY(co_await backend.store.status()).revision);
+Task<Result<>> hash_kv(Backend& backend, pb::HashKVRequest& request, pb::HashKVResponse& out) {
+  const store::HashKv hash = CO_TRY(co_await backend.store.hash_kv(request.revision()));
+  fill_header(backend, *out.mutable_header(), CO_TRY(co_await backend.store.revision()));
   out.set_hash(hash.hash);
   out.set_hash_revision(hash.revision);
   out.set_compact_revision(hash.compact_revision);
@@ -83,7 +84,7 @@ Task<Result<>> hash_kv(Backend& backend, store::Revision revision, pb::HashKVRes
 }
 
 Task<Result<>> member_list(Backend& backend, const ServerOptions& options, pb::MemberListResponse& out) {
-  fill_header(backend, *out.mutable_header(), CO_TRY(co_await backend.store.status()).revision);
+  fill_header(backend, *out.mutable_header(), CO_TRY(co_await backend.store.revision()));
   pb::Member* member = out.add_members();
   member->set_id(backend.identity.member_id);
   member->set_name(options.member_name);
@@ -94,102 +95,79 @@ Task<Result<>> member_list(Backend& backend, const ServerOptions& options, pb::M
   co_return {};
 }
 
-// etcd's words (api/v3rpc/rpctypes/error.go).
-const grpc::Status kNotReconfigurable(
-    grpc::StatusCode::FAILED_PRECONDITION,
-    "etcdserver: re-configuration failed due to not enough started members");
-const grpc::Status kMemberNotFound(grpc::StatusCode::NOT_FOUND, "etcdserver: member not found");
-const grpc::Status kNotLearner(grpc::StatusCode::FAILED_PRECONDITION,
-                               "etcdserver: can only promote a learner member");
+// The cluster is this one member, whatever is asked: etcd's words for a change that cannot be
+// (api/v3rpc/rpctypes/error.go).
+Error not_reconfigurable() {
+  return {Code::kConflict, "etcdserver: re-configuration failed due to not enough started members"};
+}
+Error member_not_found() { return {Code::kNotFound, "etcdserver: member not found"}; }
 
 bool is_member(const Backend& backend, uint64_t id) { return id == backend.identity.member_id; }
 
-grpc::ServerUnaryReactor* finish(grpc::CallbackServerContext* context, const grpc::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(status);
-  return reactor;
+Task<Result<>> move_leader(Backend& backend, pb::MoveLeaderRequest& request, pb::MoveLeaderResponse& out) {
+  if (!is_member(backend, request.targetid())) {
+    co_return fail(Code::kConflict, "etcdserver: bad leader transferee");
+  }
+  backend.identity.fill(*out.mutable_header());
+  co_return {};
+}
+
+Task<Result<>> member_add(Backend&, pb::MemberAddRequest&, pb::MemberAddResponse&) {
+  co_return std::unexpected(not_reconfigurable());
+}
+
+Task<Result<>> member_remove(Backend& backend, pb::MemberRemoveRequest& request, pb::MemberRemoveResponse&) {
+  co_return std::unexpected(is_member(backend, request.id()) ? not_reconfigurable() : member_not_found());
+}
+
+Task<Result<>> member_update(Backend& backend, pb::MemberUpdateRequest& request, pb::MemberUpdateResponse&) {
+  co_return std::unexpected(is_member(backend, request.id()) ? not_reconfigurable() : member_not_found());
+}
+
+Task<Result<>> member_promote(Backend& backend, pb::MemberPromoteRequest& request,
+                              pb::MemberPromoteResponse&) {
+  co_return std::unexpected(is_member(backend, request.id())
+                                ? Error{Code::kConflict, "etcdserver: can only promote a learner member"}
+                                : member_not_found());
+}
+
+using SnapshotStream = RequestStream<pb::SnapshotRequest>;
+
+Task<Result<>> snapshot(Backend& backend, const std::string& version, SnapshotStream& stream) {
+  co_return co_await send_snapshot(backend, [&](pb::SnapshotResponse& piece) {
+    backend.identity.fill(*piece.mutable_header());
+    piece.set_version(version);
+    return stream.send(piece);
+  });
 }
 
 }  // namespace
 
-grpc::ServerUnaryReactor* MaintenanceService::Alarm(grpc::CallbackServerContext* context,
-                                                    const pb::AlarmRequest* request,
-                                                    pb::AlarmResponse* response) {
-  return alarm_.answer(context, alarm(backend_, *request, *response));
+void add_maintenance_methods(GrpcMethods& methods, Backend& backend, const ServerOptions& options) {
+  add_unary(methods, backend, "etcdserverpb.Maintenance", "Alarm", alarm);
+  add_unary<pb::StatusRequest, pb::StatusResponse>(
+      methods, backend, "etcdserverpb.Maintenance", "Status",
+      [&](pb::StatusRequest&, pb::StatusResponse& out) { return status(backend, options.version, out); });
+  add_unary(methods, backend, "etcdserverpb.Maintenance", "Defragment", defragment);
+  add_unary(methods, backend, "etcdserverpb.Maintenance", "Hash", hash);
+  add_unary(methods, backend, "etcdserverpb.Maintenance", "HashKV", hash_kv);
+  add_unary(methods, backend, "etcdserverpb.Maintenance", "MoveLeader", move_leader);
+  add_server_stream<pb::SnapshotRequest>(methods, "etcdserverpb.Maintenance", "Snapshot",
+                                         [&](pb::SnapshotRequest&, SnapshotStream& stream) {
+                                           return snapshot(backend, options.version, stream);
+                                         });
 }
 
-grpc::ServerUnaryReactor* MaintenanceService::Status(grpc::CallbackServerContext* context,
-                                                     const pb::StatusRequest*, pb::StatusResponse* response) {
-  return status_.answer(context, status(backend_, options_.version, *response));
-}
-
-grpc::ServerUnaryReactor* MaintenanceService::Defragment(grpc::CallbackServerContext* context,
-                                                         const pb::DefragmentRequest*,
-                                                         pb::DefragmentResponse*) {
-  return defragment_.answer(context, defragment(backend_));
-}
-
-grpc::ServerUnaryReactor* MaintenanceService::Hash(grpc::CallbackServerContext* context,
-                                                   const pb::HashRequest*, pb::HashResponse* response) {
-  return hash_.answer(context, hash(backend_, *response));
-}
-
-grpc::ServerUnaryReactor* MaintenanceService::HashKV(grpc::CallbackServerContext* context,
-                                                     const pb::HashKVRequest* request,
-                                                     pb::HashKVResponse* response) {
-  return hash_kv_.answer(context, hash_kv(backend_, request->revision(), *response));
-}
-
-grpc::ServerWriteReactor<pb::SnapshotResponse>* MaintenanceService::Snapshot(grpc::CallbackServerContext*,
-                                                                             const pb::SnapshotRequest*) {
-  using Stream = ServerStream<pb::SnapshotResponse>;
-  return new Stream(backend_.scope, [this](Stream& stream) {
-    return send_snapshot(backend_, [this, &stream](pb::SnapshotResponse& piece) {
-      backend_.identity.fill(*piece.mutable_header());
-      piece.set_version(options_.version);
-      return stream.send(piece);
-    });
-  });
-}
-
-grpc::ServerUnaryReactor* MaintenanceService::MoveLeader(grpc::CallbackServerContext* context,
-                                                         const pb::MoveLeaderRequest* request,
-                                                         pb::MoveLeaderResponse* response) {
-  if (request->targetid() == backend_.identity.member_id) {
-    backend_.identity.fill(*response->mutable_header());
-    return finish(context, grpc::Status::OK);
-  }
-  return finish(context, {grpc::StatusCode::FAILED_PRECONDITION, "etcdserver: bad leader transferee"});
-}
-
-// The cluster is this one member, whatever is asked: etcd's words for a change that cannot be.
-grpc::ServerUnaryReactor* ClusterService::MemberAdd(grpc::CallbackServerContext* context,
-                                                    const pb::MemberAddRequest*, pb::MemberAddResponse*) {
-  return finish(context, kNotReconfigurable);
-}
-
-grpc::ServerUnaryReactor* ClusterService::MemberRemove(grpc::CallbackServerContext* context,
-                                                       const pb::MemberRemoveRequest* request,
-                                                       pb::MemberRemoveResponse*) {
-  return finish(context, is_member(backend_, request->id()) ? kNotReconfigurable : kMemberNotFound);
-}
-
-grpc::ServerUnaryReactor* ClusterService::MemberUpdate(grpc::CallbackServerContext* context,
-                                                       const pb::MemberUpdateRequest* request,
-                                                       pb::MemberUpdateResponse*) {
-  return finish(context, is_member(backend_, request->id()) ? kNotReconfigurable : kMemberNotFound);
-}
-
-grpc::ServerUnaryReactor* ClusterService::MemberPromote(grpc::CallbackServerContext* context,
-                                                        const pb::MemberPromoteRequest* request,
-                                                        pb::MemberPromoteResponse*) {
-  return finish(context, is_member(backend_, request->id()) ? kNotLearner : kMemberNotFound);
-}
-
-grpc::ServerUnaryReactor* ClusterService::MemberList(grpc::CallbackServerContext* context,
-                                                     const pb::MemberListRequest*,
-                                                     pb::MemberListResponse* response) {
-  return member_list_.answer(context, member_list(backend_, options_, *response));
+void add_cluster_methods(GrpcMethods& methods, Backend& backend, const ServerOptions& options) {
+  add_unary(methods, backend, "etcdserverpb.Cluster", "MemberAdd", member_add);
+  add_unary(methods, backend, "etcdserverpb.Cluster", "MemberRemove", member_remove);
+  add_unary(methods, backend, "etcdserverpb.Cluster", "MemberUpdate", member_update);
+  add_unary(methods, backend, "etcdserverpb.Cluster", "MemberPromote", member_promote);
+  add_unary<pb::MemberListRequest, pb::MemberListResponse>(
+      methods, backend, "etcdserverpb.Cluster", "MemberList",
+      [&](pb::MemberListRequest&, pb::MemberListResponse& out) {
+        return member_list(backend, options, out);
+      });
 }
 
 }  // namespace cloudless::etcd

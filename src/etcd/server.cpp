@@ -1,41 +1,59 @@
 #include "etcd/server.hpp"
 
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
-
-#include <fstream>
-#include <sstream>
-
+#include "etcd/auth_service.hpp"
+#include "etcd/health_service.hpp"
 #include "etcd/kv_service.hpp"
 #include "etcd/lease_service.hpp"
 #include "etcd/maintenance_service.hpp"
 #include "etcd/watch_service.hpp"
+#include "net/server.hpp"
+#include "net/tcp.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace cloudless::etcd {
 
+using runtime::Task;
+
 namespace {
 
-// How long calls under way may take once the server stops; streams end then.
+// How long calls under way may take once the server stops; streams end at once.
 constexpr std::chrono::milliseconds kDrain{500};
 
-Result<std::string> read_pem(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Code::kNotFound, "{} cannot be read", path);
-  std::stringstream content;
-  content << file.rdbuf();
-  return std::move(content).str();
+Result<std::shared_ptr<net::TlsServerConfig>> tls_config(const TlsFiles& tls, const Logger& log) {
+  if (tls.certificate.empty() && tls.key.empty()) return nullptr;
+  net::TlsServerOptions options;
+  options.identities.push_back({net::PemSource::file(tls.certificate), net::PemSource::file(tls.key)});
+  if (!tls.client_ca.empty()) {
+    options.client_ca = net::PemSource::file(tls.client_ca);
+    options.client_certificates = net::ClientCertificates::kRequired;
+  }
+  return net::TlsServerConfig::make(std::move(options), log);
 }
 
-Result<std::shared_ptr<grpc::ServerCredentials>> credentials(const TlsFiles& tls) {
-  if (tls.certificate.empty() && tls.key.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions options;
-  options.pem_key_cert_pairs.push_back({TRY(read_pem(tls.key)), TRY(read_pem(tls.certificate))});
-  if (!tls.client_ca.empty()) {
-    options.pem_root_certs = TRY(read_pem(tls.client_ca));
-    options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+Result<net::SocketAddress> resolve(runtime::EventLoop& loop, const std::string& host_port) {
+  if (const auto literal = net::SocketAddress::parse(host_port)) return *literal;
+  const auto [host, port] = TRY(net::split_host_port(host_port));
+  runtime::WorkerPool workers("resolve", 1, 1);
+  net::Resolver resolver(workers);
+  return net::SocketAddress{TRY(runtime::run_blocking(loop, resolver.resolve(host))).front(), port};
+}
+
+// What etcd answers over HTTP/1.1 on the same port.
+Task<void> answer_http(Backend& backend, const std::string& version, net::Request request,
+                       net::ResponseWriter& response) {
+  int status = 404;
+  std::string body = "404 page not found\n";
+  if (request.path() == "/version") {
+    status = 200;
+    body = fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}.0"}})", version,
+                       version.substr(0, version.rfind('.')));
+  } else if (request.path() == "/health") {
+    const auto health = co_await backend.store.status();
+    const bool serving = health && health->health == store::Health::kServing;
+    status = serving ? 200 : 503;
+    body = serving ? R"({"health":"true","reason":""})" : R"({"health":"false","reason":"STORE"})";
   }
-  return grpc::SslServerCredentials(options);
+  static_cast<void>(co_await response.respond(status, {}, {share(std::move(body))}));
 }
 
 }  // namespace
@@ -51,24 +69,54 @@ struct Server::State {
                 .scope = scope,
                 .handled = registry.counter("grpc_server_handled_total", "Calls answered, by their outcome.",
                                             {"grpc_type", "grpc_service", "grpc_method", "grpc_code"})},
-        kv(backend),
-        watch(backend, options.progress_interval),
-        lease(backend),
-        maintenance(backend, options),
-        cluster(backend, options) {}
+        service{.methods = {}, .limits = {.request_bytes = kMaxRequestBytes}, .scope = scope, .log = logger} {
+    add_kv_methods(service.methods, backend);
+    add_watch_methods(service.methods, backend, options.progress_interval);
+    add_lease_methods(service.methods, backend);
+    add_maintenance_methods(service.methods, backend, options);
+    add_cluster_methods(service.methods, backend, options);
+    add_auth_methods(service.methods, backend);
+    add_health_methods(service.methods, backend);
+  }
+
+  Result<> listen(const std::string& address, std::shared_ptr<net::TlsServerConfig> tls) {
+    constexpr std::string_view kUnix = "unix://";
+    net::ServerOptions wanted;
+    wanted.tls = std::move(tls);
+    wanted.http2 = [this](std::unique_ptr<net::Stream> socket, std::string received) {
+      return make_grpc_connection(service, std::move(socket), std::move(received));
+    };
+    if (address.starts_with(kUnix)) {
+      wanted.unix_path = address.substr(kUnix.size());
+    } else {
+      wanted.address = TRY(resolve(loop, address));
+    }
+    auto handler = [this](net::Request request, net::ResponseWriter& response) {
+      return answer_http(backend, options.version, std::move(request), response);
+    };
+    auto server =
+        std::make_unique<net::Server>(std::vector{&loop}, std::move(wanted), std::move(handler), log);
+    TRY(server->start());
+    listeners.push_back(std::move(server));
+    return {};
+  }
+
+  Task<void> stop() {
+    scope.cancel();
+    co_await scope.join();
+    for (const auto& listener : listeners) co_await listener->stop(kDrain);
+    // What came in between, and what the store has not answered yet.
+    co_await scope.join();
+    while (backend.calls > 0) static_cast<void>(co_await backend.call_ended.wait());
+  }
 
   const ServerOptions options;
   runtime::EventLoop& loop;
   Logger log;
   runtime::TaskScope scope;
   Backend backend;
-  KvService kv;
-  WatchService watch;
-  LeaseService lease;
-  MaintenanceService maintenance;
-  ClusterService cluster;
-  std::vector<int> ports;
-  std::unique_ptr<grpc::Server> server;
+  GrpcService service;
+  std::vector<std::unique_ptr<net::Server>> listeners;
 };
 
 Server::Server(ServerOptions options, store::Store& store, runtime::EventLoop& loop,
@@ -80,45 +128,25 @@ Server::~Server() { stop(); }
 Result<> Server::start() {
   const store::Status status = TRY(runtime::run_blocking(state_->loop, state_->backend.store.status()));
   state_->backend.identity = {status.cluster_id, status.member_id};
-  grpc::EnableDefaultHealthCheckService(true);
-  grpc::ServerBuilder builder;
-  const auto creds = TRY(credentials(state_->options.tls));
-  state_->ports.resize(state_->options.listen.size());
-  for (size_t i = 0; i < state_->options.listen.size(); ++i) {
-    builder.AddListeningPort(state_->options.listen[i], creds, &state_->ports[i]);
-  }
-  // Without this two servers share a port, and clients meet one or the other.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // etcd's --grpc-keepalive-min-time, -interval and -timeout: kube-apiserver pings every 30 seconds, which
-  // gRPC would take for abuse by its own default.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 2 * 3600 * 1000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  builder.SetMaxSendMessageSize(-1);
-  builder.RegisterService(&state_->kv);
-  builder.RegisterService(&state_->watch);
-  builder.RegisterService(&state_->lease);
-  builder.RegisterService(&state_->maintenance);
-  builder.RegisterService(&state_->cluster);
-  state_->server = builder.BuildAndStart();
-  if (!state_->server) {
-    return fail(Code::kUnavailable, "cannot listen on {}: the address is taken or not this machine's",
-                fmt::join(state_->options.listen, ", "));
+  const auto tls = TRY(tls_config(state_->options.tls, state_->log));
+  for (const std::string& address : state_->options.listen) {
+    if (const Result<> listening = state_->listen(address, tls); !listening) {
+      return wrap(listening.error(), "cannot listen on {}", address);
+    }
   }
   return {};
 }
 
-std::vector<int> Server::ports() const { return state_->ports; }
+std::vector<int> Server::ports() const {
+  std::vector<int> ports;
+  for (const auto& listener : state_->listeners) ports.push_back(listener->port());
+  return ports;
+}
 
 void Server::stop() {
-  if (!state_->server) return;
-  state_->server->Shutdown(std::chrono::system_clock::now() + kDrain);
-  state_->scope.cancel();
-  runtime::run_blocking(state_->loop, state_->scope.join());
-  state_->server->Wait();
-  state_->server.reset();
+  if (state_->listeners.empty()) return;
+  runtime::run_blocking(state_->loop, state_->stop());
+  state_->listeners.clear();
 }
 
 }  // namespace cloudless::etcd

@@ -1,8 +1,7 @@
-// Server: etcd v3's gRPC services over a store::Store.
+// Server: etcd v3's gRPC services over a store::Store, and etcd's /health and /version over HTTP/1.1.
 //
-// Requests are answered on the server's own loop: gRPC's threads only read and write the wire. Texts and
-// codes of errors are etcd's, since clients match on them. A request is at most kMaxRequestBytes; what is
-// larger is refused by gRPC.
+// All of it runs on the server's own loop (etcd/grpc_connection.hpp). Texts and codes of errors are etcd's,
+// since clients match on them. A request is at most kMaxRequestBytes.
 #pragma once
 
 #include <chrono>

@@ -4,7 +4,6 @@
 #include <map>
 #include <set>
 
-#include "etcd/bidi_stream.hpp"
 #include "etcd/convert.hpp"
 #include "runtime/timer.hpp"
 
@@ -14,7 +13,18 @@ using runtime::Task;
 
 namespace {
 
-using WatchStream = BidiStream<pb::WatchRequest, pb::WatchResponse>;
+// A message of nothing but its framing and header, and events as their watchers share them.
+GrpcMessage message_of(const pb::WatchResponse& head, std::vector<SharedBytes> events) {
+  size_t size = head.ByteSizeLong();
+  for (const SharedBytes& event : events) size += event->size();
+  std::string first(kGrpcPrefixBytes, '\0');
+  put_grpc_prefix(first.data(), size);
+  head.AppendToString(&first);
+  GrpcMessage message{share(std::move(first))};
+  message.insert(message.end(), std::make_move_iterator(events.begin()),
+                 std::make_move_iterator(events.end()));
+  return message;
+}
 
 // Responses of a stream that wait for the client; watches of that stream stop reading the store meanwhile.
 constexpr size_t kQueuedResponses = 32;
@@ -26,10 +36,11 @@ constexpr size_t kFragmentBytes = 3 << 19;
 // The watches of one stream.
 class Session {
  public:
-  Session(Backend& backend, Duration progress_interval, WatchStream& stream, runtime::Executor& executor)
+  Session(Backend& backend, Duration progress_interval, GrpcStream& stream, runtime::Executor& executor)
       : backend_(backend),
         progress_interval_(progress_interval),
         stream_(stream),
+        requests_(stream),
         scope_(executor, Logger()),
         queue_(kQueuedResponses) {}
 
@@ -37,13 +48,17 @@ class Session {
     scope_.spawn(write_all());
     Result<> outcome;
     for (;;) {
-      const auto request = co_await stream_.receive();
+      const auto request = co_await requests_.receive();
       if (!request) {
+        outcome = std::unexpected(request.error());
+        break;
+      }
+      if (!*request) {
         // Watches go on for a client that has only ended its side, as etcd's do.
         co_await stream_.gone();
         break;
       }
-      outcome = co_await handle(*request);
+      outcome = co_await handle(**request);
       if (!outcome) break;
     }
     for (auto& [id, watch] : watches_) watch->watcher->cancel();
@@ -84,7 +99,7 @@ class Session {
   }
 
   Task<Result<>> create(const pb::WatchCreateRequest& request) {
-    const store::Revision now = CO_TRY(co_await backend_.store.status()).revision;
+    const store::Revision now = CO_TRY(co_await backend_.store.revision());
     pb::WatchResponse response = response_for(kInvalidWatchId, now);
     response.set_created(true);
     store::WatchRequest wanted = to_store(request);
@@ -96,17 +111,17 @@ class Session {
     };
     if (request.watch_id() != 0 && watches_.contains(request.watch_id())) {
       refuse("mvcc: duplicate watch ID provided on the WatchStream");
-      co_return co_await queue_.send(std::move(response));
+      co_return co_await send(response);
     }
     const bool to_the_end = wanted.range_end.size() == 1 && wanted.range_end[0] == '\0';
     if (!wanted.range_end.empty() && !to_the_end && wanted.key >= wanted.range_end) {
       refuse("mvcc: watcher range is empty");
-      co_return co_await queue_.send(std::move(response));
+      co_return co_await send(response);
     }
     auto watcher = co_await backend_.store.watch(std::move(wanted));
     if (!watcher) {
       refuse(watcher.error().message);
-      co_return co_await queue_.send(std::move(response));
+      co_return co_await send(response);
     }
     const auto watch =
         std::make_shared<Watch>(Watch{.id = request.watch_id() != 0 ? request.watch_id() : next_id(),
@@ -117,7 +132,7 @@ class Session {
                                       .reached = now});
     watches_.emplace(watch->id, watch);
     response.set_watch_id(watch->id);
-    CO_TRY(co_await queue_.send(std::move(response)));
+    CO_TRY(co_await send(response));
     scope_.spawn(follow(watch));
     if (watch->progress_notify) scope_.spawn(tick(watch));
     co_return {};
@@ -135,17 +150,18 @@ class Session {
     watches_.erase(found);
     watch->cancelled = true;
     watch->watcher->cancel();
-    pb::WatchResponse response = response_for(id, CO_TRY(co_await backend_.store.status()).revision);
+    pb::WatchResponse response = response_for(id, CO_TRY(co_await backend_.store.revision()));
     response.set_canceled(true);
-    co_return co_await queue_.send(std::move(response));
+    CO_TRY(co_await send(response));
+    // The others may have been waiting for this one.
+    if (watch->asked_for_progress) co_return co_await answer_progress();
+    co_return Result<>();
   }
 
   // One answer for the whole stream, once every watch has delivered all up to the present.
   Task<Result<>> request_progress() {
-    if (watches_.empty()) {
-      co_return co_await queue_.send(
-          response_for(kInvalidWatchId, CO_TRY(co_await backend_.store.status()).revision));
-    }
+    progress_wanted_ = true;
+    if (watches_.empty()) co_return co_await answer_progress();
     for (auto& [id, watch] : watches_) {
       watch->asked_for_progress = true;
       watch->watcher->request_progress();
@@ -170,32 +186,37 @@ class Session {
 
   Task<Result<>> deliver(Watch& watch, const store::WatchBatch& batch) {
     watch.quiet = false;
-    pb::WatchResponse response = response_for(watch.id, batch.revision);
+    pb::WatchResponse head = response_for(watch.id, batch.revision);
+    std::vector<SharedBytes> events;
     size_t bytes = 0;
     for (const store::SharedEvent& event : batch.events) {
-      const size_t size = event->kv.key.size() + view(event->kv.value).size();
-      if (watch.fragment && bytes > 0 && bytes + size > kFragmentBytes) {
-        response.set_fragment(true);
-        CO_TRY(co_await queue_.send(std::exchange(response, response_for(watch.id, batch.revision))));
+      SharedBytes encoded = backend_.events.encode(event, watch.prev_kv);
+      if (watch.fragment && bytes > 0 && bytes + encoded->size() > kFragmentBytes) {
+        head.set_fragment(true);
+        CO_TRY(co_await queue_.send(message_of(head, std::exchange(events, {}))));
+        head.clear_fragment();
         bytes = 0;
       }
-      fill(*response.add_events(), *event, watch.prev_kv);
-      bytes += size;
+      bytes += encoded->size();
+      events.push_back(std::move(encoded));
     }
-    co_return co_await queue_.send(std::move(response));
+    co_return co_await queue_.send(message_of(head, std::move(events)));
   }
 
   Task<Result<>> report_progress(Watch& watch) {
     if (std::exchange(watch.notify_progress, false)) {
-      CO_TRY(co_await queue_.send(response_for(watch.id, watch.reached)));
+      CO_TRY(co_await send(response_for(watch.id, watch.reached)));
     }
     if (!std::exchange(watch.asked_for_progress, false)) co_return {};
-    store::Revision reached = watch.reached;
-    for (const auto& [id, other] : watches_) {
-      if (other->asked_for_progress) co_return {};
-      reached = std::min(reached, other->reached);
-    }
-    co_return co_await queue_.send(response_for(kInvalidWatchId, reached));
+    co_return co_await answer_progress();
+  }
+
+  Task<Result<>> answer_progress() {
+    const auto behind = [](const auto& watch) { return watch.second->asked_for_progress; };
+    if (std::ranges::any_of(watches_, behind) || !std::exchange(progress_wanted_, false)) co_return {};
+    store::Revision reached = CO_TRY(co_await backend_.store.revision());
+    for (const auto& [id, watch] : watches_) reached = std::min(reached, watch->reached);
+    co_return co_await send(response_for(kInvalidWatchId, reached));
   }
 
   // A watch that asked for it hears from us even when nothing happens.
@@ -213,34 +234,41 @@ class Session {
     if (error.code == Code::kCancelled) co_return;
     watch.cancelled = true;
     watches_.erase(watch.id);
-    const auto status = co_await backend_.store.status();
-    pb::WatchResponse response = response_for(watch.id, status ? status->revision : watch.reached);
+    const auto now = co_await backend_.store.revision();
+    pb::WatchResponse response = response_for(watch.id, now ? *now : watch.reached);
     response.set_canceled(true);
     if (error.code == Code::kCompacted) {
       response.set_compact_revision(watch.watcher->compact_revision());
     } else {
       response.set_cancel_reason(error.message);
     }
-    static_cast<void>(co_await queue_.send(std::move(response)));
+    static_cast<void>(co_await send(response));
+    if (watch.asked_for_progress) static_cast<void>(co_await answer_progress());
+  }
+
+  Task<Result<>> send(const pb::WatchResponse& response) {
+    co_return co_await queue_.send({framed(response)});
   }
 
   Task<void> write_all() {
     for (;;) {
-      auto response = co_await queue_.receive();
-      if (!response || !*response || !co_await stream_.send(**response)) co_return;
+      auto message = co_await queue_.receive();
+      if (!message || !*message || !co_await stream_.send(std::move(**message))) co_return;
     }
   }
 
   Backend& backend_;
   const Duration progress_interval_;
-  WatchStream& stream_;
+  GrpcStream& stream_;
+  RequestStream<pb::WatchRequest> requests_;
   runtime::TaskScope scope_;
-  runtime::Channel<pb::WatchResponse> queue_;
+  runtime::Channel<GrpcMessage> queue_;
   std::map<int64_t, WatchPtr> watches_;
   int64_t last_id_ = 0;
+  bool progress_wanted_ = false;  // asked for and not answered yet
 };
 
-Task<Result<>> serve(Backend& backend, Duration progress_interval, WatchStream& stream) {
+Task<Result<>> serve(Backend& backend, Duration progress_interval, GrpcStream& stream) {
   const auto context = co_await runtime::current_context();
   Session session(backend, progress_interval, stream, *context.executor);
   co_return co_await session.run();
@@ -248,10 +276,10 @@ Task<Result<>> serve(Backend& backend, Duration progress_interval, WatchStream& 
 
 }  // namespace
 
-grpc::ServerBidiReactor<pb::WatchRequest, pb::WatchResponse>* WatchService::Watch(
-    grpc::CallbackServerContext*) {
-  return new WatchStream(backend_.scope,
-                         [this](WatchStream& stream) { return serve(backend_, progress_interval_, stream); });
+void add_watch_methods(GrpcMethods& methods, Backend& backend, Duration progress_interval) {
+  methods["/etcdserverpb.Watch/Watch"].streaming = [&backend, progress_interval](GrpcStream& stream) {
+    return serve(backend, progress_interval, stream);
+  };
 }
 
 }  // namespace cloudless::etcd

@@ -2,21 +2,10 @@
 #pragma once
 
 #include "etcd/call.hpp"
-#include "etcd/rpc.grpc.pb.h"
 
 namespace cloudless::etcd {
 
-class WatchService final : public etcdserverpb::Watch::CallbackService {
- public:
-  WatchService(Backend& backend, Duration progress_interval)
-      : backend_(backend), progress_interval_(progress_interval) {}
-
-  grpc::ServerBidiReactor<etcdserverpb::WatchRequest, etcdserverpb::WatchResponse>* Watch(
-      grpc::CallbackServerContext* context) override;
-
- private:
-  Backend& backend_;
-  const Duration progress_interval_;
-};
+/// `progress_interval`: how often a watch that asked for it hears that nothing happened.
+void add_watch_methods(GrpcMethods& methods, Backend& backend, Duration progress_interval);
 
 }  // namespace cloudless::etcd

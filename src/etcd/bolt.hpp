@@ -1,0 +1,106 @@
+// The file format of etcd's database, bbolt (go.etcd.io/bbolt: page.go, bucket.go, db.go), as far as
+// snapshots need it: laying a tree out over pages without having its values at hand, and walking the trees of
+// a file that may be damaged. No I/O. Numbers are little-endian.
+//
+//     page:    id(8) flags(2) count(2) overflow(4), then what its kind says; it goes on over `overflow` pages
+//     meta:    magic(4) version(4) page size(4) flags(4) root bucket(16) freelist(8) pages(8) txid(8)
+//              FNV-1a of the 56 bytes before(8); pages 0 and 1, the one with the higher txid counts
+//     leaf:    count * { flags(4) pos(4) key size(4) value size(4) }, then keys and values
+//     branch:  count * { pos(4) key size(4) page(8) }, then keys: the least of each child
+//     bucket:  root page(8) sequence(8), the value of a leaf's item with flag 1; root page 0: a leaf follows
+//     inline
+//
+// `pos` counts from the start of its own entry.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace cloudless::etcd::bolt {
+
+inline constexpr size_t kPageBytes = 4096;
+
+struct Item {
+  std::string key;
+  std::string value;
+};
+
+/// The tree of one bucket: which items are on which pages. Its leaves come first, in order, then its
+/// branches.
+class Tree {
+ public:
+  using KeyAt = std::function<std::string(size_t item)>;
+  using ValueSizeAt = std::function<size_t(size_t item)>;
+
+  struct Leaf {
+    uint64_t page = 0;
+    size_t pages = 1;
+    size_t begin = 0;  // items
+    size_t end = 0;
+  };
+
+  /// For `items` items in the order of their keys, on pages from `first_page` on. Without items it is one
+  /// empty leaf.
+  Tree(uint64_t first_page, size_t items, const KeyAt& key_at, const ValueSizeAt& value_size_at);
+
+  uint64_t root() const { return root_; }
+  uint64_t end_page() const { return end_page_; }
+  const std::vector<Leaf>& leaves() const { return leaves_; }
+  /// All branch pages.
+  const std::string& branches() const { return branches_; }
+
+ private:
+  uint64_t root_ = 0;
+  uint64_t end_page_ = 0;
+  std::vector<Leaf> leaves_;
+  std::string branches_;
+};
+
+/// The pages of a leaf with the items that it was laid out for.
+std::string leaf_pages(const Tree::Leaf& leaf, const std::vector<Item>& items);
+
+struct NamedRoot {
+  std::string name;
+  uint64_t root = 0;
+};
+/// Trees begin after the head of the file.
+inline constexpr uint64_t kHeadPages = 4;
+/// The head of a file of `pages` pages: both metas, an empty freelist, and the buckets, in the order of their
+/// names, as many as fit on a page.
+std::string head_pages(uint64_t pages, const std::vector<NamedRoot>& buckets);
+
+/// Reads a file in memory.
+class Reader {
+ public:
+  using Visit = std::function<Result<>(std::string_view key, std::string_view value)>;
+
+  /// True where the bytes begin as a bbolt file does.
+  static bool recognizes(std::string_view file);
+  /// kDataLoss where there is no intact meta page. `file` outlives this.
+  static Result<Reader> open(std::string_view file);
+
+  /// Visits the items of a bucket at the top in the order of its keys; none where there is no such bucket.
+  /// kDataLoss where a page is damaged.
+  Result<> visit(std::string_view bucket, const Visit& visit) const;
+
+ private:
+  struct Page;
+  using VisitItem = std::function<Result<>(uint32_t flags, std::string_view key, std::string_view value)>;
+
+  Result<Page> page(uint64_t id) const;
+  /// `pages_left`: a tree has no more pages than the file, however its pages refer to each other.
+  Result<> walk(uint64_t id, int depth, size_t& pages_left, const VisitItem& visit) const;
+  static Result<> walk_leaf(std::string_view bytes, size_t count, const VisitItem& visit);
+
+  std::string_view file_;
+  size_t page_bytes_ = 0;
+  uint64_t root_ = 0;
+};
+
+}  // namespace cloudless::etcd::bolt

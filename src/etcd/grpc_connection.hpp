@@ -1,0 +1,109 @@
+// GrpcConnection: a client's HTTP/2 connection, each of its streams a gRPC call (grpc/doc/PROTOCOL-HTTP2.md).
+//
+//     unary:      HEADERS DATA(request) --------> its handler, once the request is there as a whole
+//                 <-------- HEADERS DATA(response) HEADERS(grpc-status)
+//     streaming:  HEADERS ----------------------> a task
+//                 <-- DATA, as many as they like --> until it returns: HEADERS(grpc-status)
+//
+// Unary handlers start inside the reading of their bytes, without a change of threads: what one read brought
+// goes to the store as one, and what the store commits as one goes out with one write. That, and that no
+// call has a thread or a queue of its own, is why this is not the gRPC library: there a call that does
+// nothing costs as much as a whole put does here.
+//
+// All on the connection's loop.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+#include "base/result.hpp"
+#include "net/server.hpp"
+#include "runtime/scope.hpp"
+
+namespace grpc {
+class Status;
+}
+
+namespace cloudless::net {
+class ServerConnection;
+class Stream;
+}  // namespace cloudless::net
+namespace cloudless::net::http2 {
+struct Stream;
+}
+
+namespace cloudless::etcd {
+
+class GrpcConnection;
+
+/// A message with its prefix (etcd/grpc_message.hpp), in as many pieces as it was made of.
+using GrpcMessage = std::vector<SharedBytes>;
+
+/// Answers a unary call, once. A client that is gone is not an error.
+class GrpcReply {
+ public:
+  GrpcReply(std::shared_ptr<GrpcConnection> connection, std::shared_ptr<net::http2::Stream> stream)
+      : connection_(std::move(connection)), stream_(std::move(stream)) {}
+
+  void succeed(SharedBytes message);
+  void refuse(const grpc::Status& status);
+
+ private:
+  std::shared_ptr<GrpcConnection> connection_;
+  std::shared_ptr<net::http2::Stream> stream_;
+};
+
+/// A streaming call, as its task sees it.
+class GrpcStream {
+ public:
+  GrpcStream(std::shared_ptr<GrpcConnection> connection, std::shared_ptr<net::http2::Stream> stream);
+  ~GrpcStream();
+  GrpcStream(const GrpcStream&) = delete;
+  GrpcStream& operator=(const GrpcStream&) = delete;
+
+  /// The next message; nothing once the client has ended its side or is gone. An error where what comes is no
+  /// message. One task at a time.
+  runtime::Task<Result<std::optional<std::string>>> receive();
+  /// Hands a message on; waits while the client takes none. False where the client is gone.
+  runtime::Task<bool> send(GrpcMessage message);
+  /// Returns once the client is gone.
+  runtime::Task<void> gone();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// What a method does: one of the two. `unary` runs inside the connection's reading and does not block.
+struct GrpcMethod {
+  std::function<void(GrpcReply reply, std::string request)> unary;
+  std::function<runtime::Task<Result<>>(GrpcStream& stream)> streaming;
+};
+
+/// By path: "/etcdserverpb.KV/Put".
+using GrpcMethods = std::unordered_map<std::string, GrpcMethod>;
+
+struct GrpcLimits {
+  size_t request_bytes;  // of one message
+};
+
+/// What the connections of a server share. `scope` runs the streaming calls; all outlive the connections.
+struct GrpcService {
+  GrpcMethods methods;
+  GrpcLimits limits;
+  runtime::TaskScope& scope;
+  Logger log;
+};
+
+/// For net::ServerOptions::http2.
+std::shared_ptr<net::ServerConnection> make_grpc_connection(const GrpcService& service,
+                                                            std::unique_ptr<net::Stream> socket,
+                                                            std::string received);
+
+}  // namespace cloudless::etcd
