@@ -104,6 +104,25 @@ TEST(CustomSchema, ASchemaThatIsNotStructuralIsRefused) {
   EXPECT_TRUE(schema::validate_structural(*schema::parse_json(kWidget), schema::Path("x")).empty());
 }
 
+TEST(CustomSchema, APatternThatDoesNotCompileIsRefused) {
+  const auto errors = schema::validate_structural(
+      *schema::parse_json(R"({"type":"object","properties":{"a":{"type":"string","pattern":"(x"}}})"),
+      schema::Path("schema"));
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(
+      errors[0].message(),
+      "schema.properties[a].pattern: Invalid value: \"(x\": must be a valid regular expression, but isn't: "
+      "error parsing regexp: missing ): (x");
+}
+
+// A backtracking engine needs longer than the universe has for this one.
+TEST(CustomSchema, APatternIsMatchedInLinearTime) {
+  const auto schema = custom(
+      R"({"type":"object","properties":{"spec":{"type":"object","properties":{"a":{"type":"string","pattern":"^(a+)+$"}}}}})");
+  const json::object object{{"spec", {{"a", std::string(5000, 'a') + "!"}}}};
+  EXPECT_EQ(schema::validate_custom(object, schema->root(), schema::Path()).size(), 1u);
+}
+
 TEST(CustomSchema, ServerSideApplyMergesByItsListTypes) {
   const auto schema = custom(kWidget);
   const WallTime now{std::chrono::seconds(1)};

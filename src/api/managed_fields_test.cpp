@@ -115,6 +115,24 @@ TEST(ServerSideApply, AChangeOfAnothersFieldConflictsUnlessForced) {
   EXPECT_EQ(fields_owned(forced, "helm").find("f:replicas"), std::string::npos);
 }
 
+TEST(ServerSideApply, AStatusBesideTheSpecIsIgnored) {
+  const auto object = applied(nullptr, kConfig, "helm");
+  auto with_status = schema::track_update(
+      object,
+      [&] {
+        json::value changed = object;
+        changed.as_object()["status"] = {{"replicas", 2}};
+        return changed;
+      }(),
+      deployment(), {"controller", "apps/v1", "status"}, kNow);
+  ASSERT_TRUE(with_status);
+  const auto next = applied(
+      *with_status, R"({"metadata":{"name":"web"},"spec":{"replicas":2},"status":{"replicas":0}})", "me");
+  ASSERT_TRUE(next.is_object()) << next;
+  EXPECT_EQ(fields_owned(next, "controller"), R"({"f:status":{"f:replicas":{}}})");
+  EXPECT_EQ(fields_owned(next, "me"), R"({"f:spec":{"f:replicas":{}}})");
+}
+
 TEST(ServerSideApply, TheSameValueIsSharedWithoutConflict) {
   const auto object = applied(nullptr, kConfig, "helm");
   const auto shared = applied(object, R"({"metadata":{"name":"web"},"spec":{"replicas":2}})", "me");

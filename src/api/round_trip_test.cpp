@@ -6,6 +6,7 @@
 #include "api/apiextensions_v1.hpp"
 #include "api/core_v1.hpp"
 #include "api/registry.hpp"
+#include "api/testing/filler.hpp"
 #include "base/encoding.hpp"
 #include "schema/codec.hpp"
 #include "schema/json.hpp"
@@ -17,92 +18,11 @@ namespace cloudless {
 namespace {
 
 namespace json = boost::json;
-using schema::Field;
-using schema::Form;
 using schema::Schema;
 
-/// A value of the schema with every field set to something that is not zero; JSON schemas nest twice.
-class Filler {
- public:
-  json::value fill(const Schema& schema, int schema_depth = 0) {
-    ++count_;
-    switch (schema.form) {
-      case Form::kStruct: {
-        json::object out;
-        const bool nests = schema.name == "JSONSchemaProps";
-        for (const Field& field : schema.fields) {
-          if (nests && schema_depth > 1 && holds_schema(*field.type)) continue;
-          out[field.name] = fill(*field.type, schema_depth + nests);
-        }
-        return out;
-      }
-      case Form::kMap: {
-        const std::string key = "key" + std::to_string(count_);
-        return json::object{{key, fill(*schema.items, schema_depth)},
-                            {key + "b", fill(*schema.items, schema_depth)}};
-      }
-      case Form::kList:
-        return json::array{fill(*schema.items, schema_depth), fill(*schema.items, schema_depth)};
-      case Form::kStringList:
-        return json::array{"a", "b<>&"};
-      case Form::kString:
-        return json::value("text" + std::to_string(count_));
-      case Form::kBool:
-        return true;
-      case Form::kInt32:
-        return 1000 + count_;
-      case Form::kInt64:
-        return -5'000'000'000 - count_;
-      case Form::kDouble:
-        return 1.5;
-      case Form::kBytes:
-        return json::value(base64_encode(std::string("\0\xff raw", 6)));
-      case Form::kQuantity:
-        return json::value(std::to_string(count_ % 999 + 1) + "Mi");
-      case Form::kIntOrString:
-        return count_ % 2 ? json::value(count_) : json::value("port");
-      case Form::kTime:
-        return "2026-11-22T17:59:23Z";
-      case Form::kMicroTime:
-        return "2026-11-22T17:59:23.000042Z";
-      case Form::kDuration:
-        return "1m30s";
-      case Form::kRawExtension:
-      case Form::kFieldsV1:
-        return json::object{{"f:spec", json::object{{"x", 1}}}};
-      case Form::kJson:
-        return json::array{1, "two", nullptr};
-      case Form::kSchemaOrArray:
-      case Form::kSchemaOrBool:
-        return fill(*schema.items, schema_depth + 1);
-      case Form::kSchemaOrStrings:
-        return json::array{"a", "b"};
-      case Form::kAny:
-        return json::object{{"a", 1}};
-    }
-    return nullptr;
-  }
+json::value full_object(const Schema& kind) { return api::testing::Filler().object(kind); }
 
- private:
-  static bool holds_schema(const Schema& type) {
-    if (type.text_in_struct) return true;
-    return type.items && holds_schema(*type.items);
-  }
-  int count_ = 0;
-};
-
-std::string api_version(const Schema& kind) {
-  if (kind.group.empty() || kind.group == "meta.k8s.io") return std::string(kind.version);
-  return std::string(kind.group) + "/" + std::string(kind.version);
-}
-
-json::value full_object(const Schema& kind) {
-  json::object out{{"kind", kind.name}, {"apiVersion", api_version(kind)}};
-  for (const auto& entry : Filler().fill(kind).as_object()) out.emplace(entry.key(), entry.value());
-  return *schema::normalize(out, kind);
-}
-
-class EveryKind : public testing::TestWithParam<const Schema*> {};
+class EveryKind : public ::testing::TestWithParam<const Schema*> {};
 
 TEST_P(EveryKind, KeepsEveryFieldThroughEveryFormat) {
   const Schema& kind = *GetParam();
@@ -136,7 +56,7 @@ TEST_P(EveryKind, DoesNotFailOnTruncatedProtobuf) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EveryKind, testing::ValuesIn([] {
+INSTANTIATE_TEST_SUITE_P(All, EveryKind, ::testing::ValuesIn([] {
                            std::vector<const Schema*> kinds;
                            for (const Schema* type : api::types()) {
                              if (type->is_kind) kinds.push_back(type);

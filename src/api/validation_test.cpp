@@ -188,7 +188,7 @@ TEST(Validation, ServicesNeedPortsAndKeepTheirAddress) {
   EXPECT_EQ(update_complaints("v1", "Service",
                               "{" META R"(,"spec":{"clusterIP":"10.96.0.1","ports":[{"port":1}]}})",
                               "{" META R"(,"spec":{"clusterIP":"10.96.0.2","ports":[{"port":1}]}})"),
-            V{R"(spec.clusterIPs[0]: Invalid value: "10.96.0.2": may not change once set)"});
+            V{R"(spec.clusterIPs[0]: Invalid value: ["10.96.0.2"]: may not change once set)"});
 }
 
 TEST(Validation, ImmutableConfigAndRoleReferencesStay) {

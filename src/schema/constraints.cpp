@@ -40,11 +40,9 @@ Result<> parse_each(const json::object& object, std::string_view name,
 Result<> parse_pattern(const json::object& object, Constraints& out) {
   out.pattern = get_text(object, "pattern");
   if (out.pattern.empty()) return {};
-  try {
-    out.compiled_pattern.emplace(out.pattern, std::regex::ECMAScript | std::regex::optimize);
-  } catch (const std::regex_error& error) {
-    return fail(Code::kInvalid, "the pattern {} does not compile: {}", out.pattern, error.what());
-  }
+  auto compiled = Pattern::compile(out.pattern);
+  if (!compiled) return wrap(compiled.error(), "the pattern {}", out.pattern);
+  out.compiled_pattern = std::move(*compiled);
   return {};
 }
 

@@ -5,11 +5,11 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
+#include "schema/pattern.hpp"
 
 namespace cloudless::schema {
 
@@ -25,7 +25,7 @@ struct Constraints {
   std::optional<int64_t> min_length, max_length, min_items, max_items, min_properties, max_properties;
   bool unique_items = false;
   std::string pattern;
-  std::optional<std::regex> compiled_pattern;
+  std::shared_ptr<const Pattern> compiled_pattern;
   std::vector<boost::json::value> enumeration;
   std::vector<std::string> required;
   std::string list_type;

@@ -174,6 +174,7 @@ class StructuralCheck {
                     "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
     }
     check_type(*object, path, root);
+    check_pattern(*object, path);
     check_list_type(*object, path);
     check_parts(*object, path, depth);
   }
@@ -200,6 +201,16 @@ class StructuralCheck {
       errors.push_back(forbidden(path.child("additionalProperties"),
                                  "additionalProperties and properties are mutual exclusive"));
     }
+  }
+
+  void check_pattern(const json::object& object, const Path& path) {
+    const auto pattern = get_text(object, "pattern");
+    if (pattern.empty()) return;
+    const auto compiled = Pattern::compile(pattern);
+    if (compiled) return;
+    errors.push_back(
+        invalid(path.child("pattern"), pattern,
+                fmt::format("must be a valid regular expression, but isn't: {}", compiled.error().message)));
   }
 
   void check_list_type(const json::object& object, const Path& path) {

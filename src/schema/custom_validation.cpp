@@ -155,7 +155,7 @@ class Validator {
     if (rules.min_length && length < *rules.min_length) {
       add(path, value, "should be at least {} chars long", *rules.min_length);
     }
-    if (rules.compiled_pattern && !std::regex_search(text.begin(), text.end(), *rules.compiled_pattern)) {
+    if (rules.compiled_pattern && !rules.compiled_pattern->is_found_in(text)) {
       add(path, value, "should match '{}'", rules.pattern);
     }
     if (!rules.format.empty() && !rules.int_or_string && !matches_format(rules.format, text)) {

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/strings.hpp"
+
 namespace cloudless::schema {
 namespace json = boost::json;
 namespace {
@@ -14,13 +16,11 @@ namespace {
 std::string quote_char(unsigned char c) {
   if (c == '\'') return R"('\'')";
   if (c == '"') return R"('"')";
-  if (c == '\n') return R"('\n')";
-  if (c == '\t') return R"('\t')";
-  if (c == '\r') return R"('\r')";
-  if (c == '\\') return R"('\\')";
-  if (c < 0x20 || c == 0x7f) return fmt::format("'\\x{:02x}'", c);
   if (c >= 0x80) return fmt::format("'\\u{:04x}'", c);
-  return fmt::format("'{}'", static_cast<char>(c));
+  const char letter = static_cast<char>(c);
+  std::string text = quote({&letter, 1});
+  text.front() = text.back() = '\'';
+  return text;
 }
 
 void append_utf8(uint32_t rune, std::string& out) {

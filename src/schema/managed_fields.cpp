@@ -156,7 +156,7 @@ void drop_child(FieldSet& set, std::string_view element) {
 
 /// What this endpoint cannot set: status through the main resource, the rest through the status subresource.
 void drop_reset_fields(FieldSet& set, const FieldManager& manager, const Schema& schema) {
-  if (schema.custom || !schema.find("status")) return;
+  if (!manager.status_apart || (!schema.custom && !schema.find("status"))) return;
   if (manager.subresource.empty()) {
     drop_child(set, "f:status");
   } else if (manager.subresource == "status") {
@@ -225,20 +225,29 @@ std::vector<Conflict> conflicts_with(const std::vector<Entry>& entries, const En
   return out;
 }
 
-/// Server-side apply refuses fields that the schema lacks.
+/// `unknown field "spec.foo"` as structured-merge-diff says it.
+std::string undeclared(const std::string& complaint) {
+  constexpr std::string_view kUnknown = "unknown field \"";
+  if (!complaint.starts_with(kUnknown) || !complaint.ends_with('"')) return complaint;
+  return fmt::format(".{}: field not declared in schema",
+                     complaint.substr(kUnknown.size(), complaint.size() - kUnknown.size() - 1));
+}
+
+/// Server-side apply refuses fields that the schema lacks, and values of another type.
 Result<> check_declared(const json::value& config, const Schema& schema) {
   std::vector<std::string> strict;
-  TRY(normalize(config, schema, {&strict}));
-  if (strict.empty()) return {};
+  std::vector<std::string> errors;
+  if (const auto normal = normalize(config, schema, {&strict}); !normal)
+    errors.push_back(normal.error().message);
+  for (const std::string& complaint : strict) errors.push_back(undeclared(complaint));
+  if (errors.empty()) return {};
   const auto* metadata = dig(&config, {"metadata"});
   const auto text = [&](std::string_view name) { return text_of(dig(metadata, {name})); };
-  // `unknown field "spec.foo"` names the place between quotes.
-  const std::string_view first = strict.front();
-  const size_t quote_at = first.find('"');
-  return fail(Code::kInvalid,
-              "failed to create typed patch object ({}/{}; {}, Kind={}): .{}: field not declared in schema",
-              text("namespace"), text("name"), text_of(dig(&config, {"apiVersion"})),
-              text_of(dig(&config, {"kind"})), first.substr(quote_at + 1, first.size() - quote_at - 2));
+  std::string version(text_of(dig(&config, {"apiVersion"})));
+  if (!version.contains('/')) version.insert(0, "/");
+  return fail(Code::kInvalid, "failed to create typed patch object ({}/{}; {}, Kind={}): {}",
+              text("namespace"), text("name"), version, text_of(dig(&config, {"kind"})),
+              errors.size() == 1 ? errors.front() : "errors:\n  " + join(errors, "\n  "));
 }
 
 }  // namespace
@@ -302,8 +311,10 @@ Result<json::value> apply(const json::value& live, const json::value& config, co
   }
   next = TRY(normalize(next, schema));
   Comparison comparison = compare_fields(base, next, schema);
-  for (FieldSet* set : {&comparison.added, &comparison.modified, &comparison.removed})
+  for (FieldSet* set : {&comparison.added, &comparison.modified, &comparison.removed}) {
     set->subtract(unowned());
+    drop_reset_fields(*set, manager, schema);
+  }
   std::vector<Conflict> found = conflicts_with(entries, self, comparison);
   if (!found.empty() && force == Force::kNo) {
     const std::string message = conflict_message(found);

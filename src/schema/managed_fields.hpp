@@ -22,6 +22,8 @@ struct FieldManager {
   std::string name;         // "kubectl-client-side-apply"; at most 128 bytes
   std::string api_version;  // the version the request is made in
   std::string subresource;  // "status", or empty
+  /// Whether the status is written by its subresource alone, so that other writes neither set nor own it.
+  bool status_apart = true;
 };
 
 struct Conflict {

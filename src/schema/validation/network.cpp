@@ -115,8 +115,10 @@ void service(Checker& out, const Object& object, const Object* old_object) {
   const auto old_ip = get_text(old_spec, "clusterIP");
   if (type != "ExternalName" && get_text(old_spec, "type") != "ExternalName" && !old_ip.empty() &&
       get_text(spec, "clusterIP") != old_ip) {
-    out.add(
-        invalid(path.child("clusterIPs").index(0), get_text(spec, "clusterIP"), "may not change once set"));
+    boost::json::array addresses;
+    if (const auto* all = get_array(spec, "clusterIPs")) addresses = *all;
+    if (addresses.empty()) addresses.emplace_back(get_text(spec, "clusterIP"));
+    out.add(invalid(path.child("clusterIPs").index(0), addresses, "may not change once set"));
   }
 }
 
