@@ -1,9 +1,11 @@
 // The stages that every request passes: who asks, may they, and what for; and how a failure is told.
 #include <algorithm>
 
+#include "apiserver/authz/forbidden.hpp"
 #include "apiserver/json_fields.hpp"
 #include "apiserver/server_state.hpp"
 #include "apiserver/subresources/connect.hpp"
+#include "apiserver/subresources/subresources.hpp"
 #include "apiserver/verbs/verbs.hpp"
 #include "base/strings.hpp"
 
@@ -12,6 +14,18 @@ namespace cloudless::apiserver {
 using runtime::Task;
 
 namespace {
+
+const GroupResource kBindings{"", "bindings"};
+const GroupResource kComponentStatuses{"", "componentstatuses"};
+
+// Versions that upstream deprecates though it goes on serving them.
+std::string_view deprecation_of(const RequestInfo& info) {
+  if (!info.group.empty()) return "";
+  if (info.resource == "componentstatuses") return "v1 ComponentStatus is deprecated in v1.19+";
+  if (info.resource == "endpoints")
+    return "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+  return "";
+}
 
 net::Headers common_headers(std::string content_type) {
   return {{"content-type", std::move(content_type)}, {"cache-control", "no-cache, private"}};
@@ -33,30 +47,26 @@ Task<void> send_failure(net::ResponseWriter& response, const MediaType& media, c
   (void)co_await response.respond(reply.code, std::move(headers), std::move(reply.body));
 }
 
-// The refusal as upstream's authorization filter words it.
-ApiStatus refusal(const UserInfo& user, const RequestInfo& info, std::string_view reason) {
-  std::string text;
-  if (!info.is_resource_request) {
-    text = fmt::format("User {} cannot {} path {}", quote(user.name), info.verb, quote(info.path));
-    if (!reason.empty()) text += fmt::format(": {}", reason);
-    return forbidden({}, "", text);
-  }
-  const std::string resource =
-      info.subresource.empty() ? info.resource : info.resource + "/" + info.subresource;
-  text = fmt::format("User {} cannot {} resource {} in API group {}", quote(user.name), info.verb,
-                     quote(resource), quote(info.group));
-  text += info.namespace_.empty() ? " at the cluster scope"
-                                  : fmt::format(" in the namespace {}", quote(info.namespace_));
-  if (!reason.empty()) text += fmt::format(": {}", reason);
-  return forbidden({info.group, info.resource}, info.name, text);
+// Whether the audit log wants the answer's body, and can show it.
+bool records_answers(const Pipeline& pipeline, const Call& call) {
+  return pipeline.auditor && call.media.format == Format::kJson &&
+         pipeline.auditor->level(make_attributes(call.user, call.info)) == Auditor::Level::kRequestResponse;
 }
 
-ApiResult<MediaType> negotiate_for(const RequestInfo& info, const net::Headers& headers,
-                                   std::string_view query) {
+SharedBytes join_pieces(const std::vector<SharedBytes>& pieces) {
+  std::string text;
+  for (const SharedBytes& piece : pieces) text += *piece;
+  return share(std::move(text));
+}
+
+ApiResult<MediaType> negotiate_for(const RequestInfo& info, const ResourceType& type,
+                                   const net::Headers& headers, std::string_view query) {
   const bool collection = info.verb == "list" || info.verb == "watch";
   const bool readable = collection || info.verb == "get" || info.verb == "create" || info.verb == "update" ||
                         info.verb == "patch" || info.verb == "delete";
-  return negotiate(headers, query, {.table = readable, .partial = readable});
+  return negotiate(
+      headers, query,
+      {.table = readable, .partial = readable, .protobuf = !type.custom, .yaml = info.verb != "watch"});
 }
 
 }  // namespace
@@ -81,7 +91,7 @@ Task<ApiResult<>> ApiServer::State::authorize(const UserInfo& user, const Reques
     if (!decision.reason.empty()) reasons = decision.reason;
     if (decision.kind == Decision::Kind::kDeny) break;
   }
-  co_return std::unexpected(refusal(user, info, reasons));
+  co_return std::unexpected(authz::forbidden_status(attributes, reasons));
 }
 
 Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& response) {
@@ -91,8 +101,12 @@ Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& r
     co_return;
   }
   ApiResult<UserInfo> user = co_await authenticate(request);
-  if (user && pipeline.impersonator)
-    user = co_await pipeline.impersonator->impersonate(request.headers, *user);
+  std::optional<UserInfo> impersonator;
+  if (user && pipeline.impersonator) {
+    ApiResult<UserInfo> effective = co_await pipeline.impersonator->impersonate(request.headers, *user);
+    if (effective && effective->name != user->name) impersonator = std::move(*user);
+    user = std::move(effective);
+  }
   ApiResult<> done;
   Call call{
       .info = *info, .headers = request.headers, .method = request.method, .received = clock.wall_now()};
@@ -100,11 +114,15 @@ Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& r
     done = std::unexpected(user.error());
   } else {
     call.user = std::move(*user);
+    call.impersonator = std::move(impersonator);
     done = co_await authorize(call.user, *info);
   }
   std::string uri = request.target;
   std::string address = request.peer.address;
-  if (done && info->is_resource_request) {
+  const std::optional<ExtensionService> extension = done ? aggregator.find(info->path) : std::nullopt;
+  if (extension) {
+    done = co_await aggregator.serve(*extension, call.user, std::move(request), response);
+  } else if (done && info->is_resource_request) {
     done = co_await serve_resource(call, std::move(request), response);
   } else if (done) {
     done = co_await serve_path(*info, std::move(request), response);
@@ -137,14 +155,14 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
   const schema::ResourceInfo* described = call.described();
   if (!described) co_return std::unexpected(unknown_resource());
   if (std::ranges::find(described->verbs, call.info.verb) == described->verbs.end()) {
-    co_return std::unexpected(method_not_supported(call.type().id, call.info.verb));
+    co_return std::unexpected(method_not_allowed());
   }
   if (is_connect(call.info.subresource)) {
     if (!pipeline.nodes)
       co_return std::unexpected(service_unavailable("this server has no way to the nodes"));
     co_return co_await serve_connect(registry, *pipeline.nodes, call, std::move(request), response);
   }
-  call.media = CO_TRY(negotiate_for(call.info, request.headers, call.raw_query));
+  call.media = CO_TRY(negotiate_for(call.info, call.type(), request.headers, call.raw_query));
   if (request.body) {
     Result<std::string> body = co_await net::read_all(*request.body, kMaxBodyBytes);
     if (!body && body.error().code == Code::kResourceExhausted) {
@@ -153,12 +171,15 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
     if (!body) co_return std::unexpected(bad_request(body.error().message));
     call.body = std::move(*body);
   }
+  if (const std::string_view text = deprecation_of(call.info); !text.empty())
+    call.warnings.emplace_back(text);
   if (call.info.verb == "watch") co_return co_await watch_objects(registry, call, response);
   const Answer answer = CO_TRY(co_await run_verb(call));
   Reply reply = CO_TRY(render(call, answer));
   net::Headers headers = common_headers(std::move(reply.content_type));
   add_warnings(headers, call.warnings);
   call.response_code = reply.code;
+  if (records_answers(pipeline, call)) call.response_body = join_pieces(reply.body);
   (void)co_await response.respond(reply.code, std::move(headers), std::move(reply.body));
   co_return ApiResult<>();
 }
@@ -172,11 +193,17 @@ void ApiServer::State::audit(const Call& call, std::string uri, std::string addr
   AuditRecord record{.audit_id = random.uuid(),
                      .request_uri = std::move(uri),
                      .attributes = attributes,
+                     .impersonated_user = {},
                      .user_agent = std::string(call.user_agent()),
                      .received = call.received,
                      .completed = clock.wall_now(),
                      .response_code = call.response_code,
                      .annotations = call.audit_annotations};
+  if (call.impersonator) {
+    record.impersonated_user = call.user;
+    record.attributes.user = *call.impersonator;
+  }
+  record.response_body = call.response_body;
   if (!address.empty()) record.source_ips.push_back(std::move(address));
   if (!done) record.failure = done.error();
   const bool is_json = media_type_of(call.headers).ends_with("json");
@@ -186,6 +213,9 @@ void ApiServer::State::audit(const Call& call, std::string uri, std::string addr
 
 Task<ApiResult<Answer>> ApiServer::State::run_verb(Call& call) {
   const std::string& verb = call.info.verb;
+  if (call.type().id == kBindings) co_return co_await create_binding(registry, call);
+  if (call.type().id == kComponentStatuses)
+    co_return co_await serve_component_statuses(registry, pipeline, call);
   if (!call.type().stored) co_return co_await create_virtual(call);
   if (!call.info.subresource.empty()) co_return co_await run_subresource(call);
   if (verb == "get") co_return co_await get_object(registry, call);

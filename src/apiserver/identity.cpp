@@ -10,6 +10,7 @@
 #include "apiserver/authn/certificate.hpp"
 #include "apiserver/authn/impersonation.hpp"
 #include "apiserver/authn/service_account.hpp"
+#include "apiserver/authn/static_token.hpp"
 #include "apiserver/authz/access_review.hpp"
 #include "apiserver/authz/bootstrap_policy.hpp"
 #include "apiserver/authz/node_authorizer.hpp"
@@ -36,9 +37,46 @@ net::Handler document(std::string body, std::string media_type) {
 }
 
 authn::ServiceAccountOptions token_options(const IdentityOptions& options) {
-  authn::ServiceAccountOptions out{.issuers = options.issuers, .api_audiences = options.api_audiences};
+  authn::ServiceAccountOptions out{.issuers = options.issuers,
+                                   .api_audiences = options.api_audiences,
+                                   .extend_expiration = options.extend_token_life,
+                                   .max_expiration = options.max_token_life};
   out.keys.push_back(options.signing_key->public_key());
   out.keys.insert(out.keys.end(), options.verification_keys.begin(), options.verification_keys.end());
+  return out;
+}
+
+std::vector<std::shared_ptr<authn::TokenAuthenticator>> token_kinds(
+    const IdentityOptions& options, const authn::ServiceAccountOptions& accounts, Objects& objects,
+    const Clock& clock) {
+  std::vector<std::shared_ptr<authn::TokenAuthenticator>> kinds{
+      std::make_shared<authn::ServiceAccountAuthenticator>(accounts, objects, clock)};
+  if (options.bootstrap_tokens == BootstrapTokens::kAccepted)
+    kinds.push_back(std::make_shared<authn::BootstrapTokenAuthenticator>(objects, clock));
+  if (!options.static_tokens.empty())
+    kinds.push_back(std::make_shared<authn::StaticTokenAuthenticator>(options.static_tokens));
+  return kinds;
+}
+
+std::vector<std::shared_ptr<Authorizer>> authorizers_of(const IdentityOptions& options, Objects& objects,
+                                                        authz::RbacIndexCache& rbac) {
+  std::vector<std::shared_ptr<Authorizer>> out{std::make_shared<authz::PrivilegedGroupAuthorizer>()};
+  for (const AuthorizationMode mode : options.authorization) {
+    switch (mode) {
+      case AuthorizationMode::kAlwaysAllow:
+        out.push_back(std::make_shared<authz::AlwaysAuthorizer>(Decision::Kind::kAllow));
+        break;
+      case AuthorizationMode::kAlwaysDeny:
+        out.push_back(std::make_shared<authz::AlwaysAuthorizer>(Decision::Kind::kNoOpinion));
+        break;
+      case AuthorizationMode::kNode:
+        out.push_back(std::make_shared<authz::NodeAuthorizer>(objects, authz::node_rules()));
+        break;
+      case AuthorizationMode::kRbac:
+        out.push_back(std::make_shared<authz::RbacAuthorizer>(rbac));
+        break;
+    }
+  }
   return out;
 }
 
@@ -93,13 +131,9 @@ struct Identity::State {
         random(server_random),
         log(std::move(logger)),
         accounts(token_options(options)),
-        tokens(std::make_shared<authn::TokenChain>(std::vector<std::shared_ptr<authn::TokenAuthenticator>>{
-            std::make_shared<authn::ServiceAccountAuthenticator>(accounts, objects, clock),
-            std::make_shared<authn::BootstrapTokenAuthenticator>(objects, clock)})),
+        tokens(std::make_shared<authn::TokenChain>(token_kinds(options, accounts, objects, clock))),
         rbac(objects),
-        authorizers{std::make_shared<authz::PrivilegedGroupAuthorizer>(),
-                    std::make_shared<authz::NodeAuthorizer>(objects, authz::node_rules()),
-                    std::make_shared<authz::RbacAuthorizer>(rbac)},
+        authorizers(authorizers_of(options, objects, rbac)),
         authorizer(std::make_shared<authz::AuthorizerChain>(authorizers)) {}
 
   const IdentityOptions options;
@@ -126,9 +160,19 @@ Pipeline Identity::pipeline() const {
   State& state = *state_;
   using About = authz::AccessReview::About;
   Pipeline out;
-  out.authenticators = {
-      std::make_shared<authn::InProcessAuthenticator>(), std::make_shared<authn::CertificateAuthenticator>(),
-      std::make_shared<authn::BearerAuthenticator>(state.tokens, state.accounts.audiences())};
+  out.authenticators = {std::make_shared<authn::InProcessAuthenticator>()};
+  const authn::RequestHeaderOptions& proxies = state.options.request_header;
+  if (!proxies.client_ca.empty())
+    out.authenticators.push_back(std::make_shared<authn::RequestHeaderAuthenticator>(proxies, state.clock));
+  // Where proxies are believed the listener trusts their CA too, whose certificates are nobody's own.
+  const std::vector<pki::Certificate>& users = state.options.client_ca;
+  if (proxies.client_ca.empty()) {
+    out.authenticators.push_back(std::make_shared<authn::CertificateAuthenticator>(state.clock));
+  } else if (!users.empty()) {
+    out.authenticators.push_back(std::make_shared<authn::CertificateAuthenticator>(state.clock, users));
+  }
+  out.authenticators.push_back(
+      std::make_shared<authn::BearerAuthenticator>(state.tokens, state.accounts.audiences()));
   if (state.options.anonymous == Anonymous::kAllowed)
     out.authenticators.push_back(std::make_shared<authn::AnonymousAuthenticator>());
   out.impersonator = std::make_shared<authn::HeaderImpersonator>(*state.authorizer);
@@ -137,7 +181,8 @@ Pipeline Identity::pipeline() const {
                                             .authorizer = *state.authorizer,
                                             .rbac = state.rbac,
                                             .clock = state.clock,
-                                            .random = state.random});
+                                            .random = state.random},
+                                           state.options.admission);
   const auto review = [&](About about) {
     return std::make_shared<authz::AccessReview>(about, *state.authorizer);
   };

@@ -14,12 +14,17 @@
 #include <string>
 #include <vector>
 
+#include "apiserver/admission/chain.hpp"
+#include "apiserver/authn/request_header.hpp"
 #include "apiserver/server.hpp"
 #include "pki/key.hpp"
 
 namespace cloudless::apiserver {
 
 enum class Anonymous { kRefused, kAllowed };
+enum class BootstrapTokens { kRefused, kAccepted };
+/// Upstream's --authorization-mode. system:masters may do everything in each of them.
+enum class AuthorizationMode { kAlwaysAllow, kAlwaysDeny, kNode, kRbac };
 
 struct IdentityOptions {
   /// The first signs; all are accepted.
@@ -31,6 +36,20 @@ struct IdentityOptions {
   std::vector<pki::PublicKey> verification_keys;
   /// Whether requests without a credential are system:anonymous, for RBAC to judge, as kubeadm leaves it.
   Anonymous anonymous = Anonymous::kAllowed;
+  BootstrapTokens bootstrap_tokens = BootstrapTokens::kAccepted;
+  /// Users by tokens that never expire (--token-auth-file).
+  std::map<std::string, UserInfo> static_tokens;
+  /// Proxies that speak for their users. Where there are any, `client_ca` tells users' certificates from
+  /// theirs, as the listener verifies both.
+  authn::RequestHeaderOptions request_header;
+  std::vector<pki::Certificate> client_ca;
+  /// Asked in this order.
+  std::vector<AuthorizationMode> authorization{AuthorizationMode::kNode, AuthorizationMode::kRbac};
+  admission::ChainOptions admission;
+  /// The longest life that a service account token may ask for; zero: no limit.
+  Duration max_token_life{0};
+  /// Whether tokens for pods outlive what they ask for (authn/service_account.hpp).
+  bool extend_token_life = true;
 };
 
 class Identity {

@@ -67,8 +67,8 @@ Task<ApiResult<>> ApiServer::State::serve_path(const RequestInfo& info, net::Req
     co_await send_text(response, 200, metrics.expose(), "text/plain; version=0.0.4; charset=utf-8");
     co_return ApiResult<>();
   }
-  const std::optional<Document> document =
-      CO_TRY(documents.get(registry.catalog(), info.path, request.headers, request.query()));
+  const std::optional<Document> document = CO_TRY(documents.get(registry.catalog(), aggregator.extensions(),
+                                                                info.path, request.headers, request.query()));
   if (!document) {
     co_await send_text(response, 404, "404 page not found\n", std::string(kText));
     co_return ApiResult<>();

@@ -222,7 +222,8 @@ class Auditor {
   virtual void record(Level level, AuditRecord record) = 0;
 };
 
-/// The way to a node's agent, for logs, exec, attach, port-forward and proxy.
+/// The way to a node's agent, for logs, exec, attach, port-forward and proxy, and to what else the server
+/// calls.
 class NodeConnector {
  public:
   virtual ~NodeConnector() = default;
@@ -232,6 +233,15 @@ class NodeConnector {
   virtual runtime::Task<Result<std::shared_ptr<net::Transport>>> connect(std::string_view scheme,
                                                                          std::string_view host,
                                                                          uint16_t port) = 0;
+  /// A transport to an extension API server (kube-aggregator), with this server's front-proxy certificate.
+  struct Extension {
+    std::string host;
+    uint16_t port = 443;
+    std::string server_name;  // that the certificate has to have
+    std::string ca_bundle;    // PEM; empty: the system's
+    bool verify = true;
+  };
+  virtual runtime::Task<Result<std::shared_ptr<net::Transport>>> connect(const Extension& extension) = 0;
 };
 
 }  // namespace cloudless::apiserver

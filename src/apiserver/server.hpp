@@ -25,6 +25,7 @@ namespace cloudless::apiserver {
 struct ServerOptions {
   /// What every key in the store starts with, upstream's --etcd-prefix.
   std::string storage_root = "/registry";
+  /// One range, or one of each family with a comma between.
   std::string service_cidr = "10.96.0.0/12";
   uint16_t first_node_port = 30000;
   uint16_t last_node_port = 32767;
@@ -32,6 +33,20 @@ struct ServerOptions {
   /// are written.
   std::string advertise_address;
   uint16_t advertise_port = 6443;
+  /// How long events are kept (upstream's --event-ttl).
+  std::chrono::seconds event_ttl = std::chrono::hours(1);
+  /// How often old revisions are forgotten (--etcd-compaction-interval); zero leaves it to others.
+  Duration compaction_interval = std::chrono::minutes(5);
+  /// What extension API servers read to know whom this one speaks for: the data of the ConfigMap
+  /// kube-system/extension-apiserver-authentication. Empty: none is written.
+  std::map<std::string, std::string> extension_authentication;
+};
+
+/// A part of the control plane as componentstatuses shows it, besides the store.
+struct Component {
+  std::string name;
+  /// Where on this machine it answers /healthz over TLS; 0: it is a part of this process, which lives.
+  uint16_t health_port = 0;
 };
 
 /// What stands between a request and the registry. Empty parts let everything pass (tests); without
@@ -48,6 +63,7 @@ struct Pipeline {
   std::map<std::string, net::Handler> paths;
   std::shared_ptr<Auditor> auditor;
   std::shared_ptr<NodeConnector> nodes;
+  std::vector<Component> components;
 };
 
 class ApiServer {

@@ -5,8 +5,10 @@
 #include <memory>
 #include <string>
 
+#include "apiserver/aggregation/aggregator.hpp"
 #include "apiserver/custom/definitions.hpp"
 #include "apiserver/discovery/documents.hpp"
+#include "apiserver/quota/quota_status.hpp"
 #include "apiserver/registry/compactor.hpp"
 #include "apiserver/registry/registry.hpp"
 #include "apiserver/request/call.hpp"
@@ -29,6 +31,8 @@ struct ApiServer::State {
   Registry registry;
   Definitions definitions;
   Documents documents;
+  Aggregator aggregator;
+  QuotaStatus quotas;
   Compactor compactor;
   std::atomic<bool> ready{false};
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <set>
 
 #include "apiserver/json_fields.hpp"
 #include "apiserver/testing/test_server.hpp"
@@ -32,6 +33,57 @@ TEST(Server, SystemNamespacesAndTheKubernetesServiceAreThere) {
   const json::object service =
       object_of(server.call("GET", "/api/v1/namespaces/default/services/kubernetes"));
   EXPECT_EQ(text_at(service, {"spec", "clusterIP"}), "10.96.0.1");
+}
+
+TEST(Server, ABindingOfTheNamespaceNamesItsPod) {
+  TestServer server;
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  server.call("POST", pods, R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","image":"i"}]}})");
+  const std::string binding =
+      R"({"metadata":{"name":"p","labels":{"zone":"a"}},"target":{"kind":"Node","name":"n1"}})";
+  EXPECT_EQ(server.call("POST", "/api/v1/namespaces/default/bindings", binding).status, 201);
+  const json::object pod = object_of(server.call("GET", pods + "/p"));
+  EXPECT_EQ(text_at(pod, {"spec", "nodeName"}), "n1");
+  EXPECT_EQ(text_at(pod, {"metadata", "labels", "zone"}), "a");
+  const TestResponse again = server.call("POST", pods + "/p/binding", binding);
+  EXPECT_EQ(again.status, 409);
+  const TestResponse other = server.call("POST", pods + "/q/binding", binding);
+  EXPECT_EQ(text_at(object_of(other), {"message"}), "name in URL does not match name in Binding object");
+}
+
+TEST(Server, ComponentStatusesTellOfTheStoreAndOfThisProcessesParts) {
+  testing::TestServerOptions options;
+  options.pipeline.components = {{"scheduler"}};
+  TestServer server(std::move(options));
+  const TestResponse answer = server.call("GET", "/api/v1/componentstatuses");
+  const json::object list = object_of(answer);
+  EXPECT_EQ(text_at(list, {"kind"}), "ComponentStatusList");
+  EXPECT_EQ(answer.headers.get("warning"), "299 - \"v1 ComponentStatus is deprecated in v1.19+\"");
+  std::vector<std::string> healthy;
+  for (const json::value& item : array_at(list, {"items"})) {
+    const json::array& conditions = array_at(item.as_object(), {"conditions"});
+    if (text_at(conditions[0].as_object(), {"status"}) == "True")
+      healthy.emplace_back(name_of(item.as_object()));
+  }
+  EXPECT_EQ(healthy, (std::vector<std::string>{"etcd-0", "scheduler"}));
+  EXPECT_EQ(server.call("GET", "/api/v1/componentstatuses/scheduler").status, 200);
+  EXPECT_EQ(server.call("GET", "/api/v1/componentstatuses/nobody").status, 404);
+}
+
+TEST(Server, FlowSchemasAndTheirPriorityLevelsAreThere) {
+  TestServer server;
+  const std::string group = "/apis/flowcontrol.apiserver.k8s.io/v1";
+  std::set<std::string> levels;
+  for (const json::value& level :
+       array_at(object_of(server.call("GET", group + "/prioritylevelconfigurations")), {"items"}))
+    levels.emplace(name_of(level.as_object()));
+  EXPECT_EQ(levels.size(), 8U);
+  const json::object schemas = object_of(server.call("GET", group + "/flowschemas"));
+  EXPECT_EQ(array_at(schemas, {"items"}).size(), 13U);
+  for (const json::value& schema : array_at(schemas, {"items"})) {
+    const std::string level(text_at(schema.as_object(), {"spec", "priorityLevelConfiguration", "name"}));
+    EXPECT_TRUE(levels.contains(level)) << level;
+  }
 }
 
 TEST(Server, AnObjectIsCreatedReadChangedAndDeleted) {

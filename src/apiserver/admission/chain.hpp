@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "apiserver/authz/rbac.hpp"
@@ -20,8 +22,25 @@ struct ChainParts {
   Random& random;
 };
 
+enum class Privileged { kRefused, kAllowed };
+
+struct ChainOptions {
+  /// Names of plugins to leave out.
+  std::set<std::string, std::less<>> disabled;
+  /// Upstream's --allow-privileged: whether pods may have privileged containers at all.
+  Privileged privileged = Privileged::kAllowed;
+};
+
 /// The plugins that upstream enables by default, and NodeRestriction as kubeadm does; the escalation check of
 /// RBAC, which upstream has in its registry, comes last.
-std::vector<std::shared_ptr<AdmissionPlugin>> default_chain(const ChainParts& parts);
+std::vector<std::shared_ptr<AdmissionPlugin>> default_chain(const ChainParts& parts,
+                                                            const ChainOptions& options = {});
+
+/// What upstream's --enable-admission-plugins and --disable-admission-plugins leave out of the chain, where
+/// NodeRestriction has to be asked for. kInvalid for a name that upstream does not know either.
+Result<std::set<std::string, std::less<>>> disabled_plugins(const std::vector<std::string>& enable,
+                                                            const std::vector<std::string>& disable);
+/// Those of `names` that upstream has and this chain has not.
+std::vector<std::string> missing_plugins(const std::vector<std::string>& names);
 
 }  // namespace cloudless::apiserver::admission

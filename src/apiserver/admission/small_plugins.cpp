@@ -171,4 +171,21 @@ Task<ApiResult<>> PersistentVolumeClaimResize::validate(const AdmissionRequest& 
   co_return ApiResult<>();
 }
 
+Task<ApiResult<>> PrivilegedContainers::validate(const AdmissionRequest& request) {
+  if (!is_on(request, "", "pods")) co_return ApiResult<>();
+  std::vector<StatusCause> causes;
+  for (const char* list : {"initContainers", "containers"}) {
+    size_t index = 0;
+    for (const json::value& container : array_at(*request.object, {"spec", list})) {
+      if (container.is_object() && truth_at(container.get_object(), {"securityContext", "privileged"})) {
+        causes.push_back({"FieldValueForbidden", "Forbidden: disallowed by cluster policy",
+                          fmt::format("spec.{}[{}].securityContext.privileged", list, index)});
+      }
+      ++index;
+    }
+  }
+  if (causes.empty()) co_return ApiResult<>();
+  co_return std::unexpected(invalid("", "Pod", request.name, std::move(causes)));
+}
+
 }  // namespace cloudless::apiserver::admission

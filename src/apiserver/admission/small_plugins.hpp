@@ -73,4 +73,11 @@ class PersistentVolumeClaimResize final : public Plugin {
   Objects& objects_;
 };
 
+/// Upstream's --allow-privileged=false, which its validation of pods enforces: no container is privileged.
+class PrivilegedContainers final : public Plugin {
+ public:
+  PrivilegedContainers() : Plugin("PrivilegedContainers", {Operation::kCreate, Operation::kUpdate}) {}
+  runtime::Task<ApiResult<>> validate(const AdmissionRequest& request) override;
+};
+
 }  // namespace cloudless::apiserver::admission

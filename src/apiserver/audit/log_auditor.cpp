@@ -51,6 +51,16 @@ class LogFile {
     for (int i = options_.max_backups - 1; i > 0; --i)
       std::filesystem::rename(backup(i), backup(i + 1), ignored);
     std::filesystem::rename(options_.path, backup(1), ignored);
+    if (options_.max_age > options_.max_age.zero()) remove_old();
+  }
+
+  void remove_old() {
+    const auto oldest = std::filesystem::file_time_type::clock::now() - options_.max_age;
+    for (int i = 1; i <= options_.max_backups; ++i) {
+      std::error_code error;
+      const auto written = std::filesystem::last_write_time(backup(i), error);
+      if (!error && written < oldest) std::filesystem::remove(backup(i), error);
+    }
   }
 
   const LogOptions options_;

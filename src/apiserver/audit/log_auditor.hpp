@@ -18,6 +18,8 @@ struct LogOptions {
   std::string path;  // "-": standard output
   size_t max_bytes = 100 * 1024 * 1024;
   int max_backups = 10;  // path.1 is the newest
+  /// Older backups are removed when the file is rotated; zero: none for their age.
+  std::chrono::hours max_age{0};
 };
 
 class LogAuditor final : public Auditor {

@@ -213,7 +213,8 @@ TEST(Certificates, NameUserAndGroups) {
                  key.public_key())
           .value();
   net::Request request;
-  CertificateAuthenticator authenticator;
+  const SystemClock clock;
+  CertificateAuthenticator authenticator(clock);
   EXPECT_FALSE(simulation.run(authenticator.authenticate(request)).value().value());
   request.peer.certificates = {certificate.der()};
   const UserInfo user = simulation.run(authenticator.authenticate(request)).value().value().value();

@@ -1,5 +1,6 @@
 #include "apiserver/authn/certificate.hpp"
 
+#include "apiserver/authn/request_header.hpp"
 #include "apiserver/authn/users.hpp"
 #include "pki/certificate.hpp"
 
@@ -9,7 +10,9 @@ using runtime::Task;
 
 Task<Result<std::optional<UserInfo>>> CertificateAuthenticator::authenticate(const net::Request& request) {
   if (request.peer.certificates.empty()) co_return std::nullopt;
-  const auto certificate = pki::Certificate::from_der(request.peer.certificates.front());
+  const auto certificate = client_ca_.empty()
+                               ? pki::Certificate::from_der(request.peer.certificates.front())
+                               : verify_client(request.peer.certificates, client_ca_, clock_.wall_now());
   if (!certificate) co_return fail(Code::kUnauthenticated, "{}", certificate.error().message);
   pki::Subject subject = certificate->subject();
   if (subject.common_name.empty()) co_return std::nullopt;

@@ -74,6 +74,11 @@ Task<Decision> RbacAuthorizer::authorize(const Attributes& attributes) {
   co_return (*index)->decide(attributes);
 }
 
+Task<Decision> AlwaysAuthorizer::authorize(const Attributes&) {
+  co_return Decision{.kind = kind_,
+                     .reason = kind_ == Decision::Kind::kAllow ? "" : "Everything is forbidden."};
+}
+
 Task<Decision> PrivilegedGroupAuthorizer::authorize(const Attributes& attributes) {
   if (attributes.user.in_group(kGroupMasters)) co_return Decision{Decision::Kind::kAllow, ""};
   co_return Decision{};

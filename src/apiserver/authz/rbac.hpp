@@ -41,6 +41,16 @@ class PrivilegedGroupAuthorizer final : public Authorizer {
   runtime::Task<Decision> authorize(const Attributes& attributes) override;
 };
 
+/// The same answer to everybody: upstream's AlwaysAllow and AlwaysDeny.
+class AlwaysAuthorizer final : public Authorizer {
+ public:
+  explicit AlwaysAuthorizer(Decision::Kind kind) : kind_(kind) {}
+  runtime::Task<Decision> authorize(const Attributes& attributes) override;
+
+ private:
+  const Decision::Kind kind_;
+};
+
 /// Asks each in turn until one allows or denies.
 class AuthorizerChain final : public Authorizer {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apiserver/json_fields.hpp"
+#include "base/strings.hpp"
 #include "runtime/timer.hpp"
 
 namespace cloudless::apiserver {
@@ -74,6 +75,23 @@ std::string storage_version(const json::object& definition) {
   return "";
 }
 
+// What stands against the schemas of a definition that another server has let pass; empty where all is well.
+std::string structural_violations(const json::object& definition) {
+  std::vector<std::string> messages;
+  size_t index = 0;
+  for (const json::value& version : array_at(definition, {"spec", "versions"})) {
+    const schema::Path path =
+        schema::Path("spec").child("versions").index(index++).child("schema").child("openAPIV3Schema");
+    const json::value* open_api =
+        version.is_object() ? find(version.get_object(), {"schema", "openAPIV3Schema"}) : nullptr;
+    if (!open_api) continue;
+    for (const auto& error : schema::validate_structural(*open_api, path))
+      messages.push_back(error.message());
+  }
+  if (messages.size() < 2) return join(messages, "");
+  return "[" + join(messages, ", ") + "]";
+}
+
 bool is_deleting(const json::object& definition) {
   return !text_at(definition, {"metadata", "deletionTimestamp"}).empty();
 }
@@ -107,6 +125,9 @@ json::object plan_status(const json::object& definition, const std::vector<Objec
       set_condition(status, "Established", "False", "NotAccepted", "not all names are accepted", now);
     }
   }
+  if (const std::string violations = structural_violations(definition); !violations.empty()) {
+    set_condition(status, "NonStructuralSchema", "True", "Violations", violations, now);
+  }
   if (is_deleting(definition)) {
     set_condition(status, "Terminating", "True", "InstanceDeletionInProgress",
                   "CustomResource deletion is in progress", now);
@@ -119,8 +140,9 @@ json::object plan_status(const json::object& definition, const std::vector<Objec
   return status;
 }
 
-Definitions::Definitions(Registry& registry, runtime::Executor& executor, Logger log)
-    : registry_(registry), log_(std::move(log)), scope_(executor, log_) {}
+Definitions::Definitions(Registry& registry, runtime::Executor& executor, Logger log,
+                         std::function<void()> on_change)
+    : registry_(registry), log_(std::move(log)), on_change_(std::move(on_change)), scope_(executor, log_) {}
 
 Task<Result<>> Definitions::start() {
   co_await sync_all();
@@ -179,6 +201,7 @@ Task<void> Definitions::sync_all() {
     const size_t dot = name.find('.');
     registry_.stop_serving({name.substr(dot + 1), name.substr(0, dot)});
     served_.erase(name);
+    on_change_();
   }
 }
 
@@ -209,6 +232,7 @@ Task<ApiResult<>> Definitions::serve(const json::object& definition) {
       co_await registry_.serve(CustomResource::make_type(std::move(*custom), registry_.options().root));
   if (!done) co_return std::unexpected(ApiStatus(done.error()));
   served_[name] = generation;
+  on_change_();
   co_return ApiResult<>();
 }
 

@@ -5,6 +5,7 @@
 
 #include <boost/json/fwd.hpp>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ bool has_condition(const boost::json::object& definition, std::string_view type)
 
 class Definitions {
  public:
-  Definitions(Registry& registry, runtime::Executor& executor, Logger log);
+  /// `on_change` is called when something is served that was not, or no more.
+  Definitions(Registry& registry, runtime::Executor& executor, Logger log, std::function<void()> on_change);
 
   /// Serves what is established already and follows changes from then on.
   runtime::Task<Result<>> start();
@@ -42,6 +44,7 @@ class Definitions {
 
   Registry& registry_;
   const Logger log_;
+  const std::function<void()> on_change_;
   runtime::TaskScope scope_;
   std::map<std::string, int64_t> served_;  // generation by name
   bool retry_ = false;

@@ -130,6 +130,67 @@ json::object aggregated_discovery(const Catalog& catalog, DiscoveryPart part) {
           {"items", std::move(items)}};
 }
 
+namespace {
+
+// The group's entry in a list of groups, made at its end where there is none.
+json::object& entry_of(json::array& entries, Path name_path, std::string_view group, json::object fresh) {
+  for (json::value& entry : entries) {
+    if (text_at(entry.get_object(), name_path) == group) return entry.get_object();
+  }
+  entries.push_back(std::move(fresh));
+  return entries.back().get_object();
+}
+
+json::object empty_group(std::string_view group, std::string_view version) {
+  return {{"name", group}, {"versions", json::array()}, {"preferredVersion", version_entry(group, version)}};
+}
+
+bool has_version(const json::array& versions, std::string_view version) {
+  return std::ranges::any_of(versions, [&](const json::value& value) {
+    return text_at(value.get_object(), {"version"}) == version;
+  });
+}
+
+}  // namespace
+
+void add_to_group_list(json::object& list, const std::vector<ExtensionGroupVersion>& extensions) {
+  json::array& groups = list.at("groups").as_array();
+  for (const ExtensionGroupVersion& extension : extensions) {
+    const auto& [group, version] = std::tie(extension.service.group, extension.service.version);
+    json::array& versions =
+        entry_of(groups, {"name"}, group, empty_group(group, version)).at("versions").as_array();
+    if (!has_version(versions, version)) versions.push_back(version_entry(group, version));
+  }
+}
+
+std::optional<json::object> extension_group(const std::vector<ExtensionGroupVersion>& extensions,
+                                            std::string_view group) {
+  json::object list{{"groups", json::array()}};
+  add_to_group_list(list, extensions);
+  for (const json::value& entry : list.at("groups").as_array()) {
+    if (text_at(entry.get_object(), {"name"}) != group) continue;
+    json::object out{{"kind", "APIGroup"}, {"apiVersion", "v1"}};
+    for (const auto& [name, value] : entry.get_object()) out[name] = value;
+    return out;
+  }
+  return std::nullopt;
+}
+
+void add_to_discovery(json::object& list, const std::vector<ExtensionGroupVersion>& extensions) {
+  json::array& items = list.at("items").as_array();
+  for (const ExtensionGroupVersion& extension : extensions) {
+    const std::string& group = extension.service.group;
+    json::object fresh{{"metadata", {{"name", group}, {"creationTimestamp", nullptr}}},
+                       {"versions", json::array()}};
+    json::array& versions =
+        entry_of(items, {"metadata", "name"}, group, std::move(fresh)).at("versions").as_array();
+    if (has_version(versions, extension.service.version)) continue;
+    versions.push_back({{"version", extension.service.version},
+                        {"resources", discovered_resources(extension.resources)},
+                        {"freshness", extension.available ? "Current" : "Stale"}});
+  }
+}
+
 json::object version_info() {
   return {{"major", "1"},
           {"minor", "35"},

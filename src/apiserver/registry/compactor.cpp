@@ -4,8 +4,8 @@
 
 namespace cloudless::apiserver {
 
-Compactor::Compactor(store::Store& store, runtime::Executor& executor, Logger log)
-    : store_(store), log_(std::move(log)), scope_(executor, log_) {}
+Compactor::Compactor(store::Store& store, Duration interval, runtime::Executor& executor, Logger log)
+    : store_(store), interval_(interval), log_(std::move(log)), scope_(executor, log_) {}
 
 void Compactor::start() { scope_.spawn(run()); }
 
@@ -17,7 +17,7 @@ runtime::Task<void> Compactor::stop() {
 runtime::Task<void> Compactor::run() {
   store::Revision previous = 0;
   for (;;) {
-    if (!co_await runtime::sleep_for(kCompactionInterval)) co_return;
+    if (!co_await runtime::sleep_for(interval_)) co_return;
     const Result<store::Status> status = co_await store_.status();
     if (!status) continue;
     // Nothing has happened since: an idle store is not written to.

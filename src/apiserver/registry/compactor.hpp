@@ -9,12 +9,10 @@
 
 namespace cloudless::apiserver {
 
-/// Upstream's --etcd-compaction-interval.
-inline constexpr Duration kCompactionInterval = std::chrono::minutes(5);
-
 class Compactor {
  public:
-  Compactor(store::Store& store, runtime::Executor& executor, Logger log);
+  /// `interval`: how long revisions are kept at least.
+  Compactor(store::Store& store, Duration interval, runtime::Executor& executor, Logger log);
   void start();
   runtime::Task<void> stop();
 
@@ -22,6 +20,7 @@ class Compactor {
   runtime::Task<void> run();
 
   store::Store& store_;
+  const Duration interval_;
   const Logger log_;
   runtime::TaskScope scope_;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "apiserver/json_fields.hpp"
+#include "apiserver/registry/autoscaler_conversion.hpp"
 #include "apiserver/registry/stored_json.hpp"
 #include "schema/json.hpp"
 
@@ -37,46 +38,6 @@ void convert_event(json::object& object, bool to_core) {
   }
 }
 
-json::object cpu_metric(const json::value& utilization, std::string_view member) {
-  json::object value{{"averageUtilization", utilization}};
-  if (member == "target") value["type"] = "Utilization";
-  return {{"type", "Resource"}, {"resource", {{"name", "cpu"}, {member, std::move(value)}}}};
-}
-
-// The one metric that v1 knows: cpu utilization.
-void cpu_to_list(json::object& parent, std::string_view scalar, std::string_view list,
-                 std::string_view member) {
-  if (const json::value* value = parent.if_contains(scalar); value && value->is_number()) {
-    parent[list] = json::array{cpu_metric(*value, member)};
-  }
-  parent.erase(scalar);
-}
-
-void cpu_from_list(json::object& parent, std::string_view scalar, std::string_view list,
-                   std::string_view member) {
-  for (const json::value& metric : array_at(parent, {list})) {
-    if (!metric.is_object() || text_at(metric.get_object(), {"resource", "name"}) != "cpu") continue;
-    if (const json::value* value = find(metric.get_object(), {"resource", member, "averageUtilization"})) {
-      parent[scalar] = *value;
-    }
-  }
-  parent.erase(list);
-}
-
-void convert_autoscaler(json::object& object, bool to_v2) {
-  json::object& spec = make_object(object, {"spec"});
-  json::object& status = make_object(object, {"status"});
-  if (to_v2) {
-    cpu_to_list(spec, "targetCPUUtilizationPercentage", "metrics", "target");
-    cpu_to_list(status, "currentCPUUtilizationPercentage", "currentMetrics", "current");
-    return;
-  }
-  cpu_from_list(spec, "targetCPUUtilizationPercentage", "metrics", "target");
-  cpu_from_list(status, "currentCPUUtilizationPercentage", "currentMetrics", "current");
-  spec.erase("behavior");
-  status.erase("conditions");
-}
-
 bool differs_in_fields(const Representation& a, const Representation& b) {
   if (a.group != b.group) return true;
   return a.group == "autoscaling" && a.version != b.version;
@@ -90,8 +51,10 @@ void convert(json::object& object, const Representation& from, const Representat
   if (!differs_in_fields(from, to)) return;
   if (from.group != to.group) {
     convert_event(object, to.group.empty());
+  } else if (to.version == "v2") {
+    autoscaler_to_v2(object);
   } else {
-    convert_autoscaler(object, to.version == "v2");
+    autoscaler_to_v1(object);
   }
 }
 

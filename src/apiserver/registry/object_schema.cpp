@@ -62,7 +62,8 @@ ApiResult<> track_fields(const ResourceType& type, const json::object* present, 
   if (request.applied) return {};
   const schema::FieldManager manager{.name = request.field_manager,
                                      .api_version = request.endpoint.representation->api_version(),
-                                     .subresource = request.subresource};
+                                     .subresource = request.subresource,
+                                     .status_apart = type.has_subresource("status")};
   const json::value live = present ? json::value(*present) : json::value(nullptr);
   Result<json::value> tracked =
       schema::track_update(live, json::value(object), schema_of(type), manager, now);

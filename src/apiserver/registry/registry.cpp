@@ -14,7 +14,7 @@ Registry::Registry(RegistryOptions options, store::Store& store, runtime::Execut
       clock_(clock),
       random_(random),
       log_(log),
-      storage_(store, transformer, clock),
+      storage_(store, transformer, clock, options_.event_ttl),
       feed_(store, executor, options_.root + "/", transformer, log),
       services_(options_.services, options_.root, storage_, clock, random),
       catalog_(std::make_shared<const Catalog>(builtin_types(options_.root))) {}

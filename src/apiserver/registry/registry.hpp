@@ -33,6 +33,7 @@ using AdmissionChain = std::vector<std::shared_ptr<AdmissionPlugin>>;
 struct RegistryOptions {
   std::string root = "/registry";
   ServiceRanges services;
+  std::chrono::seconds event_ttl = std::chrono::hours(1);
 };
 
 /// One write: on what, by whom, how.

@@ -1,7 +1,6 @@
 #include "apiserver/registry/service_allocator.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "apiserver/json_fields.hpp"
@@ -14,37 +13,6 @@ using runtime::Task;
 namespace {
 
 constexpr std::string_view kNodePortFolder = "/ranges/servicenodeports/";
-// The lower part of a range is left to those who ask for an address by name (KEP-3070).
-constexpr uint32_t kStaticBandMin = 16;
-constexpr uint32_t kStaticBandMax = 256;
-
-std::optional<uint32_t> parse_ipv4(std::string_view text) {
-  uint32_t address = 0;
-  const std::vector<std::string_view> parts = split(text, '.');
-  if (parts.size() != 4) return std::nullopt;
-  for (std::string_view part : parts) {
-    uint32_t byte = 256;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), byte);
-    if (error != std::errc() || end != part.data() + part.size() || byte > 255 || part.size() > 3)
-      return std::nullopt;
-    address = address << 8 | byte;
-  }
-  return address;
-}
-
-std::string format_ipv4(uint32_t address) {
-  return fmt::format("{}.{}.{}.{}", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255);
-}
-
-ApiStatus service_invalid(const json::object& service, std::string field, std::string message) {
-  return invalid("", "Service", name_of(service),
-                 {{"FieldValueInvalid", "Invalid value: " + std::move(message), std::move(field)}});
-}
-
-bool wants_address(const json::object& service) {
-  return text_at(service, {"spec", "type"}) != "ExternalName" &&
-         text_at(service, {"spec", "clusterIP"}) != "None";
-}
 
 bool wants_node_ports(const json::object& service) {
   const std::string_view type = text_at(service, {"spec", "type"});
@@ -58,67 +26,16 @@ bool wants_health_check_port(const json::object& service) {
          text_at(service, {"spec", "externalTrafficPolicy"}) == "Local";
 }
 
-// A free number of [first, first + count): a random one, or the next free one behind it.
-template <class Number>
-std::optional<Number> pick_free(Number first, uint32_t count, const std::set<Number>& taken, Random& random) {
-  if (count == 0) return std::nullopt;
+// A free port of the range: a random one, or the next free one behind it.
+std::optional<uint16_t> pick_port(const ServiceRanges& ranges, const std::set<uint16_t>& taken,
+                                  Random& random) {
+  const uint32_t count = ranges.last_node_port - ranges.first_node_port + 1U;
   const auto start = static_cast<uint32_t>(random.below(count));
   for (uint32_t i = 0; i < count; ++i) {
-    const auto candidate = static_cast<Number>(first + (start + i) % count);
+    const auto candidate = static_cast<uint16_t>(ranges.first_node_port + (start + i) % count);
     if (!taken.contains(candidate)) return candidate;
   }
   return std::nullopt;
-}
-
-std::optional<uint32_t> pick_address(const Ipv4Range& range, const std::set<uint32_t>& taken,
-                                     Random& random) {
-  const uint32_t size = range.size();
-  const uint32_t band = std::min(std::clamp(size / 16, kStaticBandMin, kStaticBandMax), size);
-  const uint32_t first = range.base + 1;
-  if (const auto upper = pick_free<uint32_t>(first + band, size - band, taken, random)) return upper;
-  return pick_free<uint32_t>(first, band, taken, random);
-}
-
-ApiResult<> allocate_address(json::object& service, const ServiceHoldings& held, const ServiceRanges& ranges,
-                             const TakenByServices& taken, Random& random) {
-  json::object& spec = make_object(service, {"spec"});
-  if (text_at(service, {"spec", "type"}) == "ExternalName") {
-    for (const char* name : {"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}) spec.erase(name);
-    return {};
-  }
-  if (text_at(spec, {"clusterIP"}).empty()) {
-    const json::array& list = array_at(spec, {"clusterIPs"});
-    if (!list.empty() && list[0].is_string()) spec["clusterIP"] = list[0];
-  }
-  const std::string wanted(text_at(spec, {"clusterIP"}));
-  if (wants_address(service) && !held.addresses.contains(wanted)) {
-    const Result<Ipv4Range> range = Ipv4Range::parse(ranges.cidr);
-    if (!range) return std::unexpected(internal_error(range.error().message));
-    if (wanted.empty()) {
-      const std::optional<uint32_t> address = pick_address(*range, taken.addresses, random);
-      if (!address) {
-        return std::unexpected(internal_error("failed to allocate a serviceIP: range is full"));
-      }
-      spec["clusterIP"] = format_ipv4(*address);
-    } else {
-      const std::optional<uint32_t> address = parse_ipv4(wanted);
-      const std::string subject = fmt::format("[{}]: failed to allocate IP {}: ", quote(wanted), wanted);
-      if (!address || !range->contains(*address)) {
-        return std::unexpected(service_invalid(
-            service, "spec.clusterIPs",
-            fmt::format("{}the provided IP ({}) is not in the valid range. The range of valid IPs is {}",
-                        subject, wanted, range->to_string())));
-      }
-      if (taken.addresses.contains(*address)) {
-        return std::unexpected(
-            service_invalid(service, "spec.clusterIPs", subject + "provided IP is already allocated"));
-      }
-    }
-  }
-  spec["clusterIPs"] = json::array{spec.at("clusterIP")};
-  if (array_at(spec, {"ipFamilies"}).empty()) spec["ipFamilies"] = json::array{"IPv4"};
-  if (text_at(spec, {"ipFamilyPolicy"}).empty()) spec["ipFamilyPolicy"] = "SingleStack";
-  return {};
 }
 
 // The node port that the old Service had for the same port and protocol; 0 where there was none.
@@ -139,8 +56,7 @@ ApiResult<int64_t> allocate_port(const json::object& service, const std::string&
                                  const ServiceRanges& ranges, const std::set<uint16_t>& taken,
                                  const std::set<uint16_t>& own, Random& random) {
   if (wanted == 0) {
-    const uint32_t count = ranges.last_node_port - ranges.first_node_port + 1U;
-    const std::optional<uint16_t> port = pick_free<uint16_t>(ranges.first_node_port, count, taken, random);
+    const std::optional<uint16_t> port = pick_port(ranges, taken, random);
     if (!port) return std::unexpected(internal_error("failed to allocate a nodePort: range is full"));
     return *port;
   }
@@ -208,29 +124,10 @@ std::vector<T> difference(const std::set<T>& a, const std::set<T>& b) {
 
 }  // namespace
 
-Result<Ipv4Range> Ipv4Range::parse(std::string_view cidr) {
-  const size_t slash = cidr.find('/');
-  const std::optional<uint32_t> base = parse_ipv4(cidr.substr(0, slash));
-  int length = -1;
-  if (slash != std::string_view::npos) {
-    std::from_chars(cidr.data() + slash + 1, cidr.data() + cidr.size(), length);
-  }
-  if (!base || length < 1 || length > 30)
-    return fail(Code::kInvalid, "invalid IPv4 service range {}", quote(cidr));
-  return Ipv4Range{*base & ~uint32_t{0} << (32 - length), length};
-}
-
-bool Ipv4Range::contains(uint32_t address) const { return address > base && address - base <= size(); }
-
-uint32_t Ipv4Range::size() const { return (uint32_t{1} << (32 - prefix_length)) - 2; }
-
-std::string Ipv4Range::to_string() const { return fmt::format("{}/{}", format_ipv4(base), prefix_length); }
-
 ServiceHoldings holdings_of(const json::object& service) {
   ServiceHoldings held;
   if (text_at(service, {"spec", "type"}) == "ExternalName") return held;
-  const std::string_view address = text_at(service, {"spec", "clusterIP"});
-  if (!address.empty() && address != "None") held.addresses.emplace(address);
+  held.addresses = addresses_of_service(service);
   const auto add_port = [&](int64_t port) {
     if (port > 0 && port <= 65535) held.node_ports.insert(static_cast<uint16_t>(port));
   };
@@ -253,7 +150,9 @@ ApiResult<> allocate_service(json::object& service, const json::object* old_serv
                                              fmt::format("[{}]: may not change once set", quote(address))));
     }
   }
-  TRY(allocate_address(service, held, ranges, taken, random));
+  const Result<std::vector<ServiceRange>> families = parse_service_ranges(ranges.cidr);
+  if (!families) return std::unexpected(internal_error(families.error().message));
+  TRY(allocate_addresses(service, old_service, *families, taken.addresses, random));
   return allocate_node_ports(service, old_service, held, ranges, taken, random);
 }
 
@@ -271,7 +170,7 @@ Claims::Take ServiceAllocator::address_claim(std::string_view address, std::stri
         {"uid", random_.uuid()},
         {"creationTimestamp", format_rfc3339(clock_.wall_now())},
         {"labels",
-         {{"ipaddress.kubernetes.io/ip-family", "IPv4"},
+         {{"ipaddress.kubernetes.io/ip-family", address.contains(':') ? "IPv6" : "IPv4"},
           {"ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"}}}}},
       {"spec",
        {{"parentRef",
@@ -313,7 +212,7 @@ Task<ApiResult<std::vector<std::string>>> ServiceAllocator::keys_under(std::stri
 Task<ApiResult<TakenByServices>> ServiceAllocator::taken(uint64_t revision) {
   TakenByServices taken;
   for (const std::string& name : CO_TRY(co_await keys_under(address_key(""), revision))) {
-    if (const std::optional<uint32_t> address = parse_ipv4(name)) taken.addresses.insert(*address);
+    if (const auto address = net::IpAddress::parse(name)) taken.addresses.insert(*address);
   }
   for (const std::string& name :
        CO_TRY(co_await keys_under(root_ + std::string(kNodePortFolder), revision))) {
@@ -342,8 +241,8 @@ Task<ApiResult<size_t>> ServiceAllocator::repair(const ObjectList& services) {
     ServiceHoldings held = holdings_of(*service);
     Claims all = claims({}, held, cached->namespace_, cached->name);
     for (const std::string& address : held.addresses) {
-      const std::optional<uint32_t> number = parse_ipv4(address);
-      if (!number || taken.addresses.contains(*number)) {
+      const auto parsed = net::IpAddress::parse(address);
+      if (!parsed || taken.addresses.contains(*parsed)) {
         std::erase_if(all.take, [&](const Claims::Take& take) { return take.key == address_key(address); });
       }
     }
@@ -355,9 +254,9 @@ Task<ApiResult<size_t>> ServiceAllocator::repair(const ObjectList& services) {
     wanted.addresses.merge(held.addresses);
     wanted.node_ports.merge(held.node_ports);
   }
-  for (const uint32_t address : taken.addresses) {
-    if (!wanted.addresses.contains(format_ipv4(address)))
-      missing.release.push_back(address_key(format_ipv4(address)));
+  for (const net::IpAddress& address : taken.addresses) {
+    const std::string text = address.to_string();
+    if (!wanted.addresses.contains(text)) missing.release.push_back(address_key(text));
   }
   for (const uint16_t port : taken.node_ports) {
     if (!wanted.node_ports.contains(port)) missing.release.push_back(port_key(port));

@@ -14,23 +14,14 @@
 #include <vector>
 
 #include "apiserver/registry/list.hpp"
+#include "apiserver/registry/service_addresses.hpp"
 #include "base/clock.hpp"
 #include "base/random.hpp"
 
 namespace cloudless::apiserver {
 
-struct Ipv4Range {
-  uint32_t base = 0;
-  int prefix_length = 32;
-
-  static Result<Ipv4Range> parse(std::string_view cidr);
-  bool contains(uint32_t address) const;
-  /// Addresses between the network's and the broadcast address.
-  uint32_t size() const;
-  std::string to_string() const;
-};
-
 struct ServiceRanges {
+  /// One range, or one of each family (service_addresses.hpp).
   std::string cidr = "10.96.0.0/12";
   uint16_t first_node_port = 30000;
   uint16_t last_node_port = 32767;
@@ -38,7 +29,7 @@ struct ServiceRanges {
 
 /// What is taken by all Services.
 struct TakenByServices {
-  std::set<uint32_t> addresses;
+  ServiceAddresses addresses;
   std::set<uint16_t> node_ports;
 };
 

@@ -80,7 +80,7 @@ Task<ApiResult<store::LeaseId>> Storage::lease_for(const ResourceType& type) {
     const std::lock_guard lock(mutex_);
     if (event_lease_ != 0 && clock_.steady_now() < event_lease_until_) co_return event_lease_;
   }
-  const Result<store::Lease> lease = co_await store_.grant_lease(0, kEventTtl + kEventLeaseReuse);
+  const Result<store::Lease> lease = co_await store_.grant_lease(0, event_ttl_ + kEventLeaseReuse);
   if (!lease) co_return std::unexpected(ApiStatus(lease.error()));
   const std::lock_guard lock(mutex_);
   event_lease_ = lease->id;

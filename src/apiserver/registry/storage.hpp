@@ -19,8 +19,7 @@
 
 namespace cloudless::apiserver {
 
-/// How long events are kept (upstream's --event-ttl), and how long one lease takes in new ones.
-inline constexpr std::chrono::seconds kEventTtl = std::chrono::hours(1);
+/// How long one lease takes in new events.
 inline constexpr std::chrono::seconds kEventLeaseReuse = std::chrono::minutes(1);
 
 struct Claims {
@@ -44,9 +43,10 @@ struct WriteOutcome {
 
 class Storage {
  public:
-  /// `transformer` may be null.
-  Storage(store::Store& store, ValueTransformer* transformer, const Clock& clock)
-      : store_(store), transformer_(transformer), clock_(clock) {}
+  /// `transformer` may be null. Events are kept for `event_ttl`.
+  Storage(store::Store& store, ValueTransformer* transformer, const Clock& clock,
+          std::chrono::seconds event_ttl = std::chrono::hours(1))
+      : store_(store), transformer_(transformer), clock_(clock), event_ttl_(event_ttl) {}
 
   /// The present object, linearizable; null where there is none.
   runtime::Task<ApiResult<CachedObjectPtr>> read(const ResourceType& type, std::string key);
@@ -75,6 +75,7 @@ class Storage {
   store::Store& store_;
   ValueTransformer* const transformer_;
   const Clock& clock_;
+  const std::chrono::seconds event_ttl_;
 
   std::mutex mutex_;
   store::LeaseId event_lease_ = 0;

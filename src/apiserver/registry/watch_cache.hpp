@@ -35,12 +35,20 @@ struct WatchEvent {
 
   /// The line of a JSON watch: `{"type":"ADDED","object":{...}}\n`, encoded at the first use and shared.
   SharedBytes json_line() const;
+  /// The frame of a protobuf watch, made by `encode` at the first use and shared.
+  template <class Encode>
+  SharedBytes protobuf_frame(Encode encode) const {
+    SharedBytes frame = protobuf_frame_.load();
+    if (!frame) protobuf_frame_.store(frame = encode());
+    return frame;
+  }
 
   const Type type;
   const CachedObjectPtr object;
 
  private:
   mutable std::atomic<SharedBytes> json_line_;
+  mutable std::atomic<SharedBytes> protobuf_frame_;
 };
 using WatchEventPtr = std::shared_ptr<const WatchEvent>;
 std::string_view to_string(WatchEvent::Type type);  // "ADDED"

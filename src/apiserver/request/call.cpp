@@ -3,6 +3,7 @@
 #include "api/registry.hpp"
 #include "apiserver/json_fields.hpp"
 #include "apiserver/registry/conversion.hpp"
+#include "base/encoding.hpp"
 #include "base/strings.hpp"
 #include "schema/codec.hpp"
 #include "schema/defaulting.hpp"
@@ -39,6 +40,14 @@ bool is_selectable(const ResourceType& type, std::string_view label) {
                              [&](const SelectableField& field) { return field.label == label; });
 }
 
+// As upstream has it for kinds with selectable fields of their own, and for all others.
+std::string unsupported_label(const ResourceType& type, std::string_view label) {
+  if (type.custom || !type.cache->fields().empty())
+    return fmt::format("field label not supported: {}", label);
+  return fmt::format("{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
+                     quote(label));
+}
+
 bool matches(const CachedObject& object, const schema::LabelSelector& labels,
              const schema::FieldSelector& fields, const FieldIndex& index) {
   const auto label_of = [&](std::string_view key) -> std::optional<std::string_view> {
@@ -64,20 +73,63 @@ std::string storage_label(const Representation& representation, std::string_view
   return std::string(label);
 }
 
-ApiResult<> check_kind(const json::object& object, const schema::Schema& schema) {
+// "core.ConfigMap": how upstream names its internal types.
+std::string internal_name(const schema::Schema& schema) {
+  const std::string_view package =
+      schema.group.empty() ? "core" : schema.group.substr(0, schema.group.find('.'));
+  return fmt::format("{}.{}", package, schema.name);
+}
+
+// What upstream's decoder says of data that is of another kind than the request is for.
+ApiResult<> check_kind(const schema::TypeMeta& type, const schema::Schema& schema) {
   if (!schema.is_kind) return {};
-  const std::string_view kind = text_at(object, {"kind"});
-  const std::string_view version = text_at(object, {"apiVersion"});
   const std::string wanted = version_of(schema);
-  if (!version.empty() && version != wanted && schema.group != "meta.k8s.io") {
+  const std::string& version = type.api_version.empty() ? wanted : type.api_version;
+  const std::string kind = type.kind.empty() ? std::string(schema.name) : type.kind;
+  if (kind == schema.name && (version == wanted || schema.group == "meta.k8s.io")) return {};
+  const std::string_view bare_version = std::string_view(version).substr(version.find('/') + 1);
+  const bool registered = schema.custom || api::find_kind(version, kind);
+  if (kind == schema.name && registered) {
     return std::unexpected(bad_request(fmt::format(
         "the API version in the data ({}) does not match the expected API version ({})", version, wanted)));
   }
-  if (!kind.empty() && kind != schema.name) {
-    return std::unexpected(bad_request(
-        fmt::format("the kind in the data ({}) does not match the expected kind ({})", kind, schema.name)));
+  const std::string why =
+      registered
+          ? fmt::format("converting ({}.{}) to ({}): unknown conversion", bare_version, kind,
+                        internal_name(schema))
+          : fmt::format(
+                "no kind {} is registered for version {} in scheme \"pkg/api/legacyscheme/scheme.go:30\"",
+                quote(kind), quote(version));
+  return std::unexpected(bad_request(fmt::format("{} in version {} cannot be handled as a {}: {}", kind,
+                                                 quote(bare_version), schema.name, why)));
+}
+
+// The start of a body that could not be read, as upstream shows it.
+std::string summarize(std::string_view body) {
+  constexpr size_t kShown = 30;
+  if (body.empty()) return "<empty>";
+  const std::string_view shown = body.substr(0, kShown);
+  const std::string text = body.front() == '{' ? std::string(shown) : hex_encode(shown);
+  return body.size() > kShown ? text + " ..." : text;
+}
+
+// Upstream's words around what the decoder complains about (endpoints/handlers/rest.go,
+// transformDecodeError).
+ApiStatus undecodable(const Call& call, schema::Format format, const schema::Schema& schema,
+                      std::string_view why) {
+  const Result<schema::TypeMeta> type = schema::peek_type(format, call.body);
+  if (!type) {
+    const std::string_view prefix =
+        format == schema::Format::kJson ? "couldn't get version/kind; json parse error: " : "";
+    return bad_request(fmt::format("the object provided is unrecognized (must be of type {}): {}{} ({})",
+                                   schema.name, prefix, why, summarize(call.body)));
   }
-  return {};
+  if (const ApiResult<> same = check_kind(*type, schema); !same) return same.error();
+  const std::string version = type->api_version.empty() ? version_of(schema) : type->api_version;
+  return bad_request(fmt::format("{} in version {} cannot be handled as a {}: {}",
+                                 type->kind.empty() ? std::string(schema.name) : type->kind,
+                                 quote(std::string_view(version).substr(version.find('/') + 1)), schema.name,
+                                 why));
 }
 
 }  // namespace
@@ -126,10 +178,7 @@ ApiResult<Scope> make_scope(const Call& call, const ListOptions& options) {
   for (schema::FieldSelector::Term& term : terms) {
     term.field = storage_label(call.representation(), term.field);
     if (is_selectable(call.type(), term.field)) continue;
-    return std::unexpected(bad_request(fmt::format(
-        "Unable to find {} that match label selector {}, field selector {}: field label not supported: {}",
-        quote(fmt::format("{}, Resource={}", call.representation().api_version(), call.info.resource)),
-        quote(options.label_selector), quote(options.field_selector), term.field)));
+    return std::unexpected(bad_request(unsupported_label(call.type(), term.field)));
   }
   const bool addressable = !call.type().namespaced || !scope.namespace_.empty();
   if (addressable) scope.name = call.info.name;
@@ -142,18 +191,20 @@ ApiResult<Scope> make_scope(const Call& call, const ListOptions& options) {
 }
 
 ApiResult<json::object> decode_object(Call& call, const schema::Schema& schema, FieldValidation validation) {
-  const Format format = TRY(body_format(call.headers));
+  const schema::Format format = schema_format(TRY(body_format(call.headers)));
   std::vector<std::string> complaints;
   schema::NormalizeOptions options;
   if (validation != FieldValidation::kIgnore) options.strict_errors = &complaints;
-  Result<json::value> value = schema::decode_body(schema_format(format), call.body, schema, options);
-  if (!value) return std::unexpected(bad_request(value.error().message));
+  Result<json::value> value = schema::decode_body(format, call.body, schema, options);
+  if (!value) return std::unexpected(undecodable(call, format, schema, value.error().message));
   if (!value->is_object()) return std::unexpected(bad_request("the object provided is no object"));
+  const json::object& object = value->get_object();
+  TRY(check_kind({std::string(text_at(object, {"apiVersion"})), std::string(text_at(object, {"kind"}))},
+                 schema));
   if (!complaints.empty() && validation == FieldValidation::kStrict) {
-    return std::unexpected(bad_request(schema::strict_decoding_error(complaints)));
+    return std::unexpected(undecodable(call, format, schema, schema::strict_decoding_error(complaints)));
   }
   for (std::string& complaint : complaints) call.warnings.push_back(std::move(complaint));
-  TRY(check_kind(value->get_object(), schema));
   schema::apply_defaults(*value, schema);
   return std::move(value->get_object());
 }

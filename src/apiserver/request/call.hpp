@@ -18,6 +18,7 @@ inline constexpr size_t kMaxBodyBytes = 3 * 1024 * 1024;
 struct Call {
   RequestInfo info;
   UserInfo user;
+  std::optional<UserInfo> impersonator;  // who acts as `user`
   net::Headers headers;
   std::string method;
   WallTime received;
@@ -29,7 +30,8 @@ struct Call {
   std::string body;
   std::vector<std::string> warnings;
   std::map<std::string, std::string> audit_annotations;
-  int response_code = 200;  // of what was sent
+  int response_code = 200;    // of what was sent
+  SharedBytes response_body;  // JSON, where the audit log wants it
 
   const ResourceType& type() const { return *endpoint.type; }
   const Representation& representation() const { return *endpoint.representation; }
@@ -71,6 +73,9 @@ Reply render(const MediaType& media, const ApiStatus& status);
 enum class TableHead { kWithColumns, kWithoutColumns };
 /// One object as the call's watch sends it: a Table of one row, PartialObjectMetadata, or itself. JSON.
 SharedBytes shape_object(const Call& call, const CachedObject& object, TableHead head);
+/// The object in protobuf, in its envelope; kept with it in the storage version. Null where it has no such
+/// form.
+SharedBytes protobuf_of(const Call& call, const CachedObject& object);
 
 /// What a list or watch selects, from its selectors. 400 with upstream's words for what they cannot name.
 ApiResult<Scope> make_scope(const Call& call, const ListOptions& options);

@@ -123,11 +123,16 @@ ApiResult<MediaType> negotiate(const net::Headers& headers, std::string_view que
   if (clauses.empty()) return media;
   for (const Clause& clause : clauses) {
     const std::optional<Format> format = format_named(clause.type);
-    if (!format || (*format == Format::kProtobuf && !offer.protobuf)) continue;
+    if (!format || (*format == Format::kYaml && !offer.yaml)) continue;
     MediaType candidate{.format = *format, .pretty = media.pretty};
-    if (set_shape(clause, offer, candidate)) return candidate;
+    if (!set_shape(clause, offer, candidate)) continue;
+    if (*format != Format::kProtobuf || offer.protobuf || candidate.shape == Shape::kPartial)
+      return candidate;
   }
-  return std::unexpected(not_acceptable(kAcceptable));
+  std::vector<std::string> acceptable = kAcceptable;
+  if (!offer.protobuf) std::erase(acceptable, "application/vnd.kubernetes.protobuf");
+  if (!offer.yaml) std::erase(acceptable, "application/yaml");
+  return std::unexpected(not_acceptable(acceptable));
 }
 
 std::string media_type_of(const net::Headers& headers) {

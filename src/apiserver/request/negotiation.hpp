@@ -36,7 +36,9 @@ struct Offer {
   bool table = false;
   bool partial = false;
   bool aggregated = false;
+  /// Of whole objects; their metadata alone always has a protobuf form.
   bool protobuf = true;
+  bool yaml = true;
 };
 
 /// The first clause of Accept that the offer meets; 406 where none does. No Accept at all means JSON.

@@ -83,16 +83,10 @@ ApiResult<SharedBytes> transcode(const MediaType& media, std::string text, const
 // A list of built-in objects in protobuf: each item is encoded once and kept with the cached object.
 ApiResult<SharedBytes> protobuf_list(const Call& call, const ObjectList& list) {
   const Representation& representation = call.representation();
-  const auto encode = [&](const CachedObject& object) {
-    const SharedBytes text = served_json(call.type(), representation, object);
-    Result<std::string> bytes = schema::encode_protobuf(json::parse(*text), *representation.info->schema);
-    return bytes ? share(std::move(*bytes)) : SharedBytes();
-  };
-  const bool stored = &representation == &call.type().storage_representation();
   std::vector<SharedBytes> owned;
   std::vector<std::string_view> messages;
   for (const CachedObjectPtr& object : list.items) {
-    SharedBytes bytes = stored ? object->protobuf(encode) : encode(*object);
+    SharedBytes bytes = protobuf_of(call, *object);
     if (!bytes) return no_protobuf();
     const Result<std::string_view> message = schema::unwrap_protobuf(*bytes);
     if (!message) return no_protobuf();
@@ -179,6 +173,17 @@ Reply render(const MediaType& media, const ApiStatus& status) {
   ApiResult<SharedBytes> body = transcode(plain, encode(status), api::find_kind("", "v1", "Status"));
   if (body) return {status.code, plain.content_type(false), {std::move(*body)}};
   return {status.code, MediaType().content_type(false), {share(encode(status))}};
+}
+
+SharedBytes protobuf_of(const Call& call, const CachedObject& object) {
+  const Representation& representation = call.representation();
+  const auto encode = [&](const CachedObject& each) {
+    const SharedBytes text = served_json(call.type(), representation, each);
+    Result<std::string> bytes = schema::encode_protobuf(json::parse(*text), *representation.info->schema);
+    return bytes ? share(std::move(*bytes)) : SharedBytes();
+  };
+  const bool stored = &representation == &call.type().storage_representation();
+  return stored ? object.protobuf(encode) : encode(object);
 }
 
 SharedBytes shape_object(const Call& call, const CachedObject& object, TableHead head) {

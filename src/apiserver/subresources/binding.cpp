@@ -25,6 +25,21 @@ void set_scheduled(json::object& pod, WallTime now) {
   conditions = std::move(kept);
 }
 
+// POST namespaces/x/bindings names the pod in its body; pods/x/binding has to agree with it.
+ApiResult<> turn_to_pod(Call& call, const json::object& binding) {
+  const std::string_view name = name_of(binding);
+  if (!call.info.subresource.empty()) {
+    if (name.empty() || name == call.info.name) return {};
+    return std::unexpected(bad_request("name in URL does not match name in Binding object"));
+  }
+  if (name.empty()) return std::unexpected(bad_request("name parameter required"));
+  const ResourceTypePtr pods = call.catalog->find({"", "pods"});
+  call.endpoint = {pods, &pods->storage_representation()};
+  call.info.name = name;
+  call.info.subresource = "binding";
+  return {};
+}
+
 ApiResult<json::object> bound(const Call& call, const json::object& binding, WallTime now,
                               const json::object* present) {
   if (!present) return std::unexpected(not_found(call.type().id, call.info.name));
@@ -65,6 +80,7 @@ Task<ApiResult<Answer>> create_binding(Registry& registry, Call& call) {
   const WriteOptions options = CO_TRY(parse_write_options(call.query, call.user_agent(), "CreateOptions"));
   const schema::Schema* schema = api::find_kind("", "v1", "Binding");
   const json::object binding = CO_TRY(decode_object(call, *schema, options.field_validation));
+  CO_TRY(turn_to_pod(call, binding));
   const std::string_view kind = text_at(binding, {"target", "kind"});
   std::vector<StatusCause> causes;
   if (!kind.empty() && kind != "Node") {

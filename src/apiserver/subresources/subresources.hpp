@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apiserver/request/call.hpp"
+#include "apiserver/server.hpp"
 
 namespace cloudless::apiserver {
 
@@ -12,5 +13,9 @@ runtime::Task<ApiResult<Answer>> serve_scale(Registry& registry, Call& call);
 runtime::Task<ApiResult<Answer>> create_binding(Registry& registry, Call& call);
 /// POST pods/eviction: deletes a pod unless a PodDisruptionBudget forbids it.
 runtime::Task<ApiResult<Answer>> create_eviction(Registry& registry, Call& call);
+
+/// GET of componentstatuses.
+runtime::Task<ApiResult<Answer>> serve_component_statuses(Registry& registry, const Pipeline& pipeline,
+                                                          Call& call);
 
 }  // namespace cloudless::apiserver

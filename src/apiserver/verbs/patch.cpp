@@ -1,10 +1,13 @@
 // PATCH in its four media types: JSON patch, merge patch, strategic merge patch and server-side apply.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "apiserver/json_fields.hpp"
 #include "apiserver/registry/conversion.hpp"
 #include "apiserver/registry/object_rules.hpp"
 #include "apiserver/verbs/verbs.hpp"
+#include "base/strings.hpp"
 #include "schema/defaulting.hpp"
 #include "schema/json.hpp"
 #include "schema/managed_fields.hpp"
@@ -38,6 +41,34 @@ ApiResult<json::object> as_object(Result<json::value> value) {
   return std::move(value->get_object());
 }
 
+// As Go prints a decoded patch with %+v: map[spec:map[replicas:x]].
+std::string go_text(const json::value& value) {
+  if (value.is_null()) return "<nil>";
+  if (const json::string* text = value.if_string()) return std::string(*text);
+  std::vector<std::string> parts;
+  if (const json::array* items = value.if_array()) {
+    for (const json::value& item : *items) parts.push_back(go_text(item));
+    return fmt::format("[{}]", fmt::join(parts, " "));
+  }
+  if (const json::object* members = value.if_object()) {
+    for (const auto& [key, member] : *members)
+      parts.push_back(fmt::format("{}:{}", std::string_view(key), go_text(member)));
+    std::ranges::sort(parts);
+    return fmt::format("map[{}]", fmt::join(parts, " "));
+  }
+  return schema::serialize_json(value);
+}
+
+// The object that the patch makes cannot be read as one of its kind (handlers/patch.go).
+ApiStatus invalid_patch(const Patching& patching, const json::value& patched, std::string_view why) {
+  std::string shown = schema::serialize_json(patched);
+  if (patching.type == kStrategicPatch) {
+    if (const Result<json::value> patch = schema::parse_json(patching.call.body)) shown = go_text(*patch);
+  }
+  return invalid("", "", "",
+                 {{"FieldValueInvalid", fmt::format("Invalid value: {}: {}", quote(shown), why), "patch"}});
+}
+
 // What decoding does to a body: unknown fields, types.
 ApiResult<json::value> check_fields(Patching& patching, const json::value& value) {
   std::vector<std::string> complaints;
@@ -45,26 +76,43 @@ ApiResult<json::value> check_fields(Patching& patching, const json::value& value
   const FieldValidation validation = patching.options.field_validation;
   if (validation != FieldValidation::kIgnore) options.strict_errors = &complaints;
   Result<json::value> normal = schema::normalize(value, patching.schema(), options);
-  if (!normal) return std::unexpected(bad_request(normal.error().message));
+  if (!normal) return std::unexpected(invalid_patch(patching, value, normal.error().message));
   if (!complaints.empty() && validation == FieldValidation::kStrict) {
-    return std::unexpected(bad_request(schema::strict_decoding_error(complaints)));
+    return std::unexpected(invalid_patch(patching, value, schema::strict_decoding_error(complaints)));
   }
   patching.warnings = std::move(complaints);
   return std::move(*normal);
 }
 
+// A well-formed patch that does not fit the object. Upstream does not tell why.
+ApiStatus unprocessable() {
+  return {422, "Invalid", "the server rejected our request due to an error in our request"};
+}
+
+ApiResult<json::object> apply_json_patch(const json::value& document, const json::value& patch) {
+  const json::array* operations = patch.if_array();
+  if (!operations) {
+    return std::unexpected(bad_request(
+        "error decoding patch: json: cannot unmarshal object into Go value of type []interface {}"));
+  }
+  if (operations->size() > schema::kMaxJsonPatchOperations) {
+    return std::unexpected(
+        request_entity_too_large(fmt::format("The allowed maximum operations in a JSON patch is {}, got {}",
+                                             schema::kMaxJsonPatchOperations, operations->size())));
+  }
+  Result<json::value> patched = schema::apply_json_patch(document, patch);
+  if (!patched) return std::unexpected(unprocessable());
+  return as_object(std::move(patched));
+}
+
 ApiResult<json::object> merge_by_media_type(const Patching& patching, const json::object& present) {
   const Result<json::value> patch = schema::parse_json(patching.call.body);
-  if (!patch) return std::unexpected(bad_request(patch.error().message));
+  if (!patch)
+    return std::unexpected(bad_request(fmt::format("error decoding patch: {}", patch.error().message)));
   const json::value document(present);
   if (patching.type == kMergePatch) return as_object(schema::apply_merge_patch(document, *patch));
-  if (patching.type == kStrategicPatch) {
-    return as_object(schema::apply_strategic_merge_patch(document, *patch, patching.schema()));
-  }
-  Result<json::value> patched = schema::apply_json_patch(document, *patch);
-  // A well-formed patch that does not fit the object: upstream answers 422.
-  if (!patched) return std::unexpected(ApiStatus(422, "Invalid", patched.error().message));
-  return as_object(std::move(patched));
+  if (patching.type == kJsonPatch) return apply_json_patch(document, *patch);
+  return as_object(schema::apply_strategic_merge_patch(document, *patch, patching.schema()));
 }
 
 ApiStatus apply_conflict(const std::vector<schema::Conflict>& conflicts) {
@@ -78,9 +126,10 @@ ApiStatus apply_conflict(const std::vector<schema::Conflict>& conflicts) {
   return status;
 }
 
-ApiResult<json::value> parse_applied(Patching& patching) {
+// As the user wrote it: what normalizing would add is not his.
+ApiResult<json::value> parse_applied(const Patching& patching) {
   const Call& call = patching.call;
-  const Result<json::value> value = schema::parse_yaml(call.body);
+  Result<json::value> value = schema::parse_yaml(call.body);
   if (!value)
     return std::unexpected(bad_request(fmt::format("error decoding YAML: {}", value.error().message)));
   if (!value->is_object()) return std::unexpected(bad_request("error decoding YAML: no object"));
@@ -94,7 +143,7 @@ ApiResult<json::value> parse_applied(Patching& patching) {
   if (!array_at(object, {"metadata", "managedFields"}).empty()) {
     return std::unexpected(bad_request("metadata.managedFields must be nil"));
   }
-  return check_fields(patching, *value);
+  return std::move(*value);
 }
 
 ApiResult<json::object> server_side_apply(Patching& patching, const json::object* present) {
@@ -105,7 +154,8 @@ ApiResult<json::object> server_side_apply(Patching& patching, const json::object
   TRY(settle_namespace(call.type(), call.info.namespace_, wanted));
   const schema::FieldManager manager{.name = patching.options.field_manager,
                                      .api_version = call.representation().api_version(),
-                                     .subresource = call.info.subresource};
+                                     .subresource = call.info.subresource,
+                                     .status_apart = call.type().has_subresource("status")};
   const bool forced = patching.options.force.value_or(false);
   std::vector<schema::Conflict> conflicts;
   const json::value live = present ? json::value(*present) : json::value(nullptr);
@@ -113,7 +163,9 @@ ApiResult<json::object> server_side_apply(Patching& patching, const json::object
       schema::apply(live, config, patching.schema(), manager,
                     forced ? schema::Force::kYes : schema::Force::kNo, patching.now, &conflicts);
   if (!applied && !conflicts.empty()) return std::unexpected(apply_conflict(conflicts));
-  return as_object(std::move(applied));
+  // Upstream has no better code for a configuration that does not fit the schema.
+  if (!applied) return std::unexpected(ApiStatus(500, "", applied.error().message));
+  return std::move(applied->as_object());
 }
 
 ApiResult<json::object> patched(Patching& patching, const json::object* stored) {
@@ -138,9 +190,9 @@ ApiResult<json::object> patched(Patching& patching, const json::object* stored) 
 }
 
 ApiResult<> check_options(const Call& call, std::string_view type, const WriteOptions& options) {
-  std::vector<std::string> accepted = {std::string(kJsonPatch), std::string(kMergePatch),
-                                       std::string(kApplyPatch)};
+  std::vector<std::string> accepted = {std::string(kJsonPatch), std::string(kMergePatch)};
   if (!call.type().custom) accepted.emplace_back(kStrategicPatch);
+  accepted.emplace_back(kApplyPatch);
   if (std::ranges::find(accepted, type) == accepted.end())
     return std::unexpected(unsupported_media_type(accepted));
   if (type == kApplyPatch && !call.query.has("fieldManager")) {

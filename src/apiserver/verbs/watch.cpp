@@ -2,6 +2,7 @@
 // (k8s.io/apiserver/pkg/endpoints/handlers/watch.go, KEP-3157 for sendInitialEvents).
 #include <algorithm>
 
+#include "api/registry.hpp"
 #include "apiserver/json_fields.hpp"
 #include "apiserver/printers/table.hpp"
 #include "apiserver/registry/conversion.hpp"
@@ -53,7 +54,13 @@ class WatchStream {
           partial ? "meta.k8s.io/" + call_.media.version : call_.representation().api_version();
       object["metadata"] = std::move(meta);
     }
-    co_return co_await response_.write(frame("BOOKMARK", schema::serialize_json(object)));
+    co_return co_await response_.write(frame("BOOKMARK", schema::serialize_json(object), shaped_schema()));
+  }
+
+  /// What ends a watch that cannot begin, as upstream has it: an event, not the status of the answer.
+  Task<Result<>> send_error(const ApiStatus& status) {
+    const schema::Schema& schema = *api::find_kind("", "v1", "Status");
+    co_return co_await response_.write(frame("ERROR", json::serialize(to_json(status)), schema));
   }
 
   /// Events until `subscription` ends or `limit` has passed.
@@ -88,25 +95,38 @@ class WatchStream {
   }
 
   SharedBytes encode(const WatchEvent& event) {
-    const bool as_stored =
-        &call_.representation() == &call_.type().storage_representation() && !call_.type().custom;
-    if (as_stored && call_.media.shape == Shape::kObject && call_.media.format != Format::kProtobuf) {
-      return event.json_line();
+    const bool as_stored = &call_.representation() == &call_.type().storage_representation();
+    if (call_.media.shape == Shape::kObject && call_.media.format == Format::kProtobuf) {
+      const auto make = [&] {
+        const SharedBytes bytes = protobuf_of(call_, *event.object);
+        return protobuf_frame(to_string(event.type), bytes ? std::string_view(*bytes) : std::string_view());
+      };
+      return as_stored ? event.protobuf_frame(make) : make();
     }
+    if (as_stored && !call_.type().custom && call_.media.shape == Shape::kObject) return event.json_line();
     const TableHead head =
         std::exchange(columns_sent_, true) ? TableHead::kWithoutColumns : TableHead::kWithColumns;
-    return frame(to_string(event.type), *shape_object(call_, *event.object, head));
+    return frame(to_string(event.type), *shape_object(call_, *event.object, head), shaped_schema());
   }
 
-  SharedBytes frame(std::string_view type, std::string_view object) const {
-    if (call_.media.format != Format::kProtobuf || call_.media.shape != Shape::kObject ||
-        call_.type().custom) {
+  const schema::Schema& shaped_schema() const {
+    if (call_.media.shape == Shape::kObject) return *call_.representation().info->schema;
+    return *api::find_kind("meta.k8s.io", "v1", "PartialObjectMetadata");
+  }
+
+  // `schema`: of the object, for its protobuf form.
+  SharedBytes frame(std::string_view type, std::string_view object, const schema::Schema& schema) const {
+    if (call_.media.format != Format::kProtobuf) {
       return share(fmt::format("{{\"type\":\"{}\",\"object\":{}}}\n", type, object));
     }
-    const schema::Schema& schema = *call_.representation().info->schema;
     const Result<std::string> bytes = schema::encode_protobuf(json::parse(object), schema);
-    const std::string event = schema::encode_watch_event(type, bytes ? *bytes : std::string());
+    return protobuf_frame(type, bytes ? *bytes : std::string());
+  }
+
+  static SharedBytes protobuf_frame(std::string_view type, std::string_view object) {
+    const std::string event = schema::encode_watch_event(type, object);
     std::string framed;
+    framed.reserve(event.size() + 4);
     for (int shift = 24; shift >= 0; shift -= 8)
       framed.push_back(static_cast<char>(event.size() >> shift & 255));
     return share(framed + event);
@@ -128,8 +148,7 @@ Duration watch_limit(const ListOptions& options, Random& random) {
 }
 
 Task<ApiResult<WatchCache::Subscribed>> subscribe(Registry& registry, const Call& call,
-                                                  const ListOptions& options) {
-  Scope scope = CO_TRY(make_scope(call, options));
+                                                  const ListOptions& options, Scope scope) {
   const ResourceType& type = call.type();
   // Without a revision the initial state is as fresh as a list's.
   if (options.resource_version.empty()) CO_TRY(co_await registry.feed().wait_until_fresh());
@@ -152,10 +171,16 @@ Task<ApiResult<WatchCache::Subscribed>> subscribe(Registry& registry, const Call
 
 Task<ApiResult<>> watch_objects(Registry& registry, Call& call, net::ResponseWriter& response) {
   const ListOptions options = CO_TRY(parse_list_options(call.query, true));
-  WatchCache::Subscribed subscribed = CO_TRY(co_await subscribe(registry, call, options));
+  Scope scope = CO_TRY(make_scope(call, options));
+  ApiResult<WatchCache::Subscribed> start = co_await subscribe(registry, call, options, std::move(scope));
   WatchStream stream(registry, call, response);
   // From here on an error means that the client has gone.
   if (!co_await stream.start()) co_return ApiResult<>();
+  if (!start) {
+    if (co_await stream.send_error(start.error())) (void)co_await response.finish();
+    co_return ApiResult<>();
+  }
+  WatchCache::Subscribed& subscribed = *start;
   for (const CachedObjectPtr& object : subscribed.initial.objects) {
     if (!co_await stream.send(WatchEvent(WatchEvent::Type::kAdded, object))) co_return ApiResult<>();
   }
