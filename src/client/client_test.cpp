@@ -195,6 +195,17 @@ TEST_F(InformerTest, AnUnknownResourceIsEmptyUntilItAppears) {
   expect_mirrored(mirror);
 }
 
+TEST_F(InformerTest, AResourceThatIsAboutToAppearIsSeenSoon) {
+  api.hide("configmaps");
+  put("one", "a");
+  Mirror mirror;
+  mirror.follow(informers.of<ConfigMap>());
+  simulation.run_for(50ms);
+  api.show("configmaps");
+  simulation.run_for(500ms);
+  expect_mirrored(mirror);
+}
+
 TEST_F(InformerTest, AnObservedWriteIsSeenAtOnceAndNeverTakenBack) {
   auto& informer = informers.of<ConfigMap>();
   simulation.run_for(1s);

@@ -23,8 +23,14 @@ Result<std::unique_ptr<Connection>> Connection::make(ConnectionOptions options, 
   http.base_url = options.server;
   if (options.server.starts_with("https://"))
     http.tls = TRY(net::TlsClientConfig::make(std::move(options.tls), log));
+  auto tls = http.tls;
   auto client = TRY(net::HttpClient::make(std::move(http), resolver, log));
-  return std::unique_ptr<Connection>(new Connection(std::move(client), std::move(options.token)));
+  return std::unique_ptr<Connection>(
+      new Connection(std::move(tls), std::move(client), std::move(options.token)));
+}
+
+Result<> Connection::update(net::TlsClientOptions tls) {
+  return tls_ ? tls_->update(std::move(tls)) : Result<>();
 }
 
 runtime::Task<Result<net::Response>> Connection::send(net::Request request) {

@@ -28,13 +28,18 @@ class Connection final : public net::Transport {
                                                   Logger log);
 
   runtime::Task<Result<net::Response>> send(net::Request request) override;
+  /// Puts another certificate or CA in place for connections to come. The server and the token stay. Any
+  /// thread.
+  Result<> update(net::TlsClientOptions tls);
   /// Aborts all connections and returns when none is left.
   runtime::Task<void> stop() { return http_->stop(); }
 
  private:
-  Connection(std::unique_ptr<net::HttpClient> http, std::string token)
-      : http_(std::move(http)), token_(std::move(token)) {}
+  Connection(std::shared_ptr<net::TlsClientConfig> tls, std::unique_ptr<net::HttpClient> http,
+             std::string token)
+      : tls_(std::move(tls)), http_(std::move(http)), token_(std::move(token)) {}
 
+  const std::shared_ptr<net::TlsClientConfig> tls_;  // null where the server speaks no TLS
   std::unique_ptr<net::HttpClient> http_;
   const std::string token_;
 };

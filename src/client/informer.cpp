@@ -73,7 +73,9 @@ void InformerBase::mark_synced() {
 
 runtime::Task<void> InformerBase::run() {
   const Backoff backoff{kFirstBackoff, kMaxBackoff};
+  const Backoff absent_backoff{kFirstBackoff, kAbsentRetry};
   int failures = 0;
+  int absences = 0;
   for (;;) {
     progressed_ = false;
     Result<> round;
@@ -81,6 +83,7 @@ runtime::Task<void> InformerBase::run() {
     if (round) round = co_await watch();
     failures = progressed_ ? 0 : failures + 1;
     Duration pause = backoff.delay(std::max(failures, 1), random_);
+    if (progressed_) absences = 0;
     if (!round) {
       if (round.error().code == Code::kCancelled) co_return;
       if (round.error().code == Code::kCompacted) resource_version_.clear();
@@ -90,7 +93,7 @@ runtime::Task<void> InformerBase::run() {
         begin_replace();
         end_replace();
         mark_synced();
-        pause = kAbsentRetry;
+        pause = absent_backoff.delay(++absences, random_);
       } else {
         log_.debug("list and watch interrupted",
                    {{"resource", resource_.qualified()}, {"error", round.error()}, {"failures", failures}});

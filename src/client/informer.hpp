@@ -18,7 +18,7 @@
 //                     +----------------------------- 410 -------------------------------------+
 //
 // A resource that the server does not know (404: a CRD yet to come) counts as empty and synced once asked,
-// and is asked for again every kAbsentRetry.
+// and is asked for again: soon at first, as it may be about to come, then every kAbsentRetry.
 #pragma once
 
 #include <boost/json/fwd.hpp>

@@ -2,6 +2,7 @@
 
 #include "base/ranges.hpp"
 #include "controllers/certificates.hpp"
+#include "controllers/cluster_role_aggregation.hpp"
 #include "controllers/daemon_set.hpp"
 #include "controllers/deployment/deployment.hpp"
 #include "controllers/endpoint_slice.hpp"
@@ -68,6 +69,8 @@ constexpr Entry kEntries[] = {
                                                                        options.cluster_signing_duration)
                                          : nullptr;
      }},
+    {"clusterrole-aggregation-controller",
+     [](const Deps& deps, const auto&) { return make_cluster_role_aggregation_controller(deps); }},
     {"certificatesigningrequest-cleaner-controller",
      [](const Deps& deps, const auto&) { return make_csr_cleaner_controller(deps); }},
 };

@@ -20,6 +20,14 @@ struct FakeApi::Target {
   std::map<std::string, std::string> query;
 
   std::string key() const { return ns.empty() ? name : ns + "/" + name; }
+  // Whether a list or watch has the object: by its namespace, and by its name where a field selector pins it.
+  bool selects(const std::string& object_ns, const std::string& object_name) const {
+    if (!ns.empty() && object_ns != ns) return false;
+    const auto selector = query.find("fieldSelector");
+    constexpr std::string_view kName = "metadata.name=";
+    return selector == query.end() || !selector->second.starts_with(kName) ||
+           selector->second.substr(kName.size()) == object_name;
+  }
 };
 
 namespace {
@@ -189,7 +197,7 @@ void FakeApi::note(std::string_view what) {
 void FakeApi::publish(const std::string& collection, const char* event, const json::object& object) {
   events_.push_back({revision_, collection,
                      json::serialize(json::object{{"type", event}, {"object", object}}) + "\n",
-                     metadata_text(object, "namespace")});
+                     metadata_text(object, "namespace"), metadata_text(object, "name")});
   note(events_.back().line);
   for (runtime::Signal* watcher : watchers_) watcher->notify();
 }
@@ -327,7 +335,8 @@ FakeApi::Answer FakeApi::bind(const Target& target, const json::object& binding)
 FakeApi::Answer FakeApi::list(const Target& target) const {
   json::array items;
   for (const json::object* object : all(target.collection)) {
-    if (target.ns.empty() || metadata_text(*object, "namespace") == target.ns) items.push_back(*object);
+    if (target.selects(metadata_text(*object, "namespace"), metadata_text(*object, "name")))
+      items.push_back(*object);
   }
   return {200,
           {{"kind", "List"},
@@ -430,7 +439,7 @@ runtime::Task<void> FakeApi::serve_watch(const Target& target, net::ResponseWrit
       seen = events_[i].revision;
       if (events_[i].collection != target.collection) continue;
       from = events_[i].revision;
-      if (!target.ns.empty() && events_[i].ns != target.ns) continue;
+      if (!target.selects(events_[i].ns, events_[i].name)) continue;
       if (happens(faults_.dropped_watch)) open = false;
       if (open && !co_await response.write(share(events_[i].line))) open = false;
     }

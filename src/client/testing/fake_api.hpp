@@ -2,9 +2,9 @@
 // seed. A net::Handler; join it to a Client by net::InProcessTransport.
 //
 // It has every resource that is asked for, and the built-in ones in discovery: lists, watches from a resource
-// version, create, update with version checks, status subresource, JSON merge patches (lists of conditions
-// and owner references merge by their key), delete with preconditions, finalizers and the grace of bound
-// pods, bindings. It validates nothing.
+// version (both of one name, where a field selector asks for it), create, update with version checks, status
+// subresource, JSON merge patches (lists of conditions and owner references merge by their key), delete with
+// preconditions, finalizers and the grace of bound pods, bindings. It validates nothing.
 #pragma once
 
 #include <boost/json.hpp>
@@ -61,6 +61,7 @@ class FakeApi {
     std::string collection;
     std::string line;
     std::string ns;
+    std::string name;
   };
   struct Answer {
     int status = 200;
