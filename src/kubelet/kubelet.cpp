@@ -70,11 +70,14 @@ void Kubelet::State::wire(runtime::Executor& executor) {
         [this](const std::string& ns, const std::string& name) { return pods->cache().get(ns, name); }, log);
     node = std::make_unique<NodeAgent>(options, machine, *client, runtime, images, random, sink, log);
     for (const auto& callback : cidr_callbacks) node->on_pod_cidrs(callback);
+    watches = std::make_unique<ObjectWatches>(
+        *client, *scope, random, [this](const std::string& uid) { on_objects_changed(uid); }, log);
   }
   objects = std::make_unique<ApiObjects>(client, services.get());
   volumes = std::make_unique<Volumes>(options, *objects, pool);
   puller = std::make_unique<ImagePuller>(images, sink);
   prober = make_prober(runtime, pool, log);
+  guard = std::make_unique<AccessGuard>(client, options.node_name, executor.clock(), log);
   shared = std::make_unique<PodServices>(PodServices{
       .options = options,
       .runtime = runtime,
@@ -118,6 +121,8 @@ runtime::Task<void> Kubelet::stop() {
   co_await s.scope->join();
   s.workers.clear();
   s.shared.reset();
+  s.guard.reset();
+  s.watches.reset();
   s.node.reset();
   s.reporter.reset();
   s.recorder.reset();

@@ -11,7 +11,9 @@
 #include "kubelet/kubelet.hpp"
 #include "kubelet/node/node_agent.hpp"
 #include "kubelet/pod/pod_worker.hpp"
+#include "kubelet/server/access.hpp"
 #include "kubelet/sources/api_objects.hpp"
+#include "kubelet/sources/object_watches.hpp"
 #include "kubelet/sources/status_reporter.hpp"
 
 namespace cloudless::kubelet {
@@ -35,12 +37,14 @@ struct Kubelet::State {
   std::unique_ptr<client::Informer<core::Pod>> pods;
   std::unique_ptr<client::Informer<core::Service>> services;
   std::unique_ptr<ApiObjects> objects;
+  std::unique_ptr<ObjectWatches> watches;  // null without an API
   std::unique_ptr<Volumes> volumes;
   std::unique_ptr<ImagePuller> puller;
   std::unique_ptr<Prober> prober;
   std::unique_ptr<StatusReporter> reporter;
   std::unique_ptr<NodeAgent> node;
   std::unique_ptr<PodServices> shared;
+  std::unique_ptr<AccessGuard> guard;
 
   // --- pods, by uid ---
   std::map<std::string, std::shared_ptr<PodWorker>> workers;
@@ -68,6 +72,7 @@ struct Kubelet::State {
   void add(std::shared_ptr<const core::Pod> pod);
   void on_status(const core::Pod& pod, const core::PodStatus& status);
   void on_ended(const core::Pod& pod);
+  void on_objects_changed(const std::string& uid);
   runtime::Task<void> follow_manifests();
   void take_manifests(std::map<std::string, core::Pod> found);
   void start_static(const core::Pod& pod);

@@ -48,6 +48,12 @@ void Kubelet::State::add(std::shared_ptr<const core::Pod> pod) {
   auto worker = std::make_shared<PodWorker>(*shared, std::move(pod));
   workers[uid] = worker;
   worker->start();
+  // Static pods name no objects of the API.
+  if (watches && !is_static_pod(worker->pod())) watches->follow(worker->pod());
+}
+
+void Kubelet::State::on_objects_changed(const std::string& uid) {
+  if (const auto worker = workers.find(uid); worker != workers.end()) worker->second->objects_changed();
 }
 
 void Kubelet::State::on_status(const core::Pod& pod, const core::PodStatus& status) {
@@ -59,6 +65,7 @@ void Kubelet::State::on_status(const core::Pod& pod, const core::PodStatus& stat
 
 void Kubelet::State::on_ended(const core::Pod& pod) {
   workers.erase(pod.metadata.uid);
+  if (watches) watches->forget(pod.metadata.uid);
   if (is_static_pod(pod)) {
     const auto next = waiting_static.find(pod.metadata.name);
     if (next == waiting_static.end()) return;

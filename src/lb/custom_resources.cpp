@@ -43,16 +43,20 @@ struct Definition {
 std::pair<std::string, std::string> render(Definition definition) {
   const std::string name = definition.plural + ".metallb.io";
   json::object spec{{"type", "object"}, {"properties", std::move(definition.spec)}};
-  if (!definition.required.empty()) spec["required"] = std::move(definition.required);
-  const json::object schema{
+  json::object schema{
       {"type", "object"},
-      {"required", json::array{"spec"}},
       {"properties",
        json::object{{"apiVersion", json::object{{"type", "string"}}},
                     {"kind", json::object{{"type", "string"}}},
                     {"metadata", json::object{{"type", "object"}}},
-                    {"spec", std::move(spec)},
+                    {"spec", json::object()},
                     {"status", json::object{{"type", "object"}, {"properties", definition.status}}}}}};
+  // An advertisement without a spec announces every pool.
+  if (!definition.required.empty()) {
+    schema["required"] = json::array{"spec"};
+    spec["required"] = std::move(definition.required);
+  }
+  schema["properties"].as_object()["spec"] = std::move(spec);
   const json::object version{{"name", "v1beta1"},
                              {"served", true},
                              {"storage", true},

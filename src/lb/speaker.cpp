@@ -11,6 +11,7 @@
 #include "lb/announcer.hpp"
 #include "lb/election.hpp"
 #include "lb/lb.hpp"
+#include "runtime/timer.hpp"
 
 namespace cloudless::lb {
 
@@ -29,6 +30,8 @@ constexpr const char* kExcludeLabel = "node.kubernetes.io/exclude-from-external-
 constexpr const char* kServiceNameLabel = "kubernetes.io/service-name";
 constexpr const char* kByService = "service";
 constexpr size_t kStatusNameDigits = 10;
+// The safety net under ServiceL2Status: one that somebody has removed is written again.
+constexpr Duration kStatusResync = std::chrono::minutes(5);
 
 std::vector<std::string> service_of(const EndpointSlice& slice) {
   const auto label = slice.metadata.labels.find(kServiceNameLabel);
@@ -92,7 +95,9 @@ struct LoadBalancerSpeaker::State {
   void elect_and_announce();
   void tell(const std::map<std::string, std::set<std::string>>& now);
   Task<void> write_status(const std::string& service, const std::set<std::string>& interfaces);
-  Task<void> remove_status(const std::string& service);
+  Task<void> remove_status(const std::string& service, const std::string& node);
+  Task<void> remove_statuses_of_dead_nodes(const std::string& service);
+  json::array owner_references() const;
 
   const LoadBalancerOptions options;
   const client::Client& client;
@@ -212,17 +217,40 @@ Task<void> LoadBalancerSpeaker::State::run() {
 
 // ServiceL2Status is for people; it follows what is announced and never holds it up.
 Task<void> LoadBalancerSpeaker::State::report() {
-  while (co_await changed.wait()) {
+  for (;;) {
+    const auto woken =
+        co_await runtime::with_timeout(kStatusResync, "a change of announcements", changed.wait());
+    if (!woken && woken.error().code == Code::kCancelled) co_return;
     const auto wanted = announced;
     for (const auto& [key, interfaces] : reported) {
-      if (!wanted.contains(key)) co_await remove_status(key);
+      if (!wanted.contains(key)) co_await remove_status(key, options.node_name);
     }
     for (const auto& [key, interfaces] : wanted) {
       const auto before = reported.find(key);
-      if (before == reported.end() || before->second != interfaces) co_await write_status(key, interfaces);
+      const bool is_new = before == reported.end();
+      if (!woken || is_new || before->second != interfaces) co_await write_status(key, interfaces);
+      if (!woken || is_new) co_await remove_statuses_of_dead_nodes(key);
     }
     reported = wanted;
   }
+}
+
+// Who lost its power cannot take back what it said; whoever announces in its place does.
+Task<void> LoadBalancerSpeaker::State::remove_statuses_of_dead_nodes(const std::string& service) {
+  const auto members = membership.view();
+  std::vector<std::string> dead;
+  for (const auto& [name, node] : nodes.cache().all()) {
+    if (members->is_dead(name)) dead.push_back(name);
+  }
+  for (const std::string& name : dead) co_await remove_status(service, name);
+}
+
+// A Node that is removed takes its statuses with it.
+json::array LoadBalancerSpeaker::State::owner_references() const {
+  const auto node = nodes.cache().get(options.node_name);
+  if (!node || node->metadata.uid.empty()) return {};
+  return {json::object{
+      {"apiVersion", "v1"}, {"kind", "Node"}, {"name", node->metadata.name}, {"uid", node->metadata.uid}}};
 }
 
 Task<void> LoadBalancerSpeaker::State::write_status(const std::string& service,
@@ -234,12 +262,13 @@ Task<void> LoadBalancerSpeaker::State::write_status(const std::string& service,
   const json::object labels{{"metallb.io/node", options.node_name},
                             {"metallb.io/service-name", name.name},
                             {"metallb.io/service-namespace", name.ns}};
-  json::object object{
-      {"apiVersion", "metallb.io/v1beta1"},
-      {"kind", "ServiceL2Status"},
-      {"metadata",
-       json::object{{"name", object_name}, {"namespace", options.status_namespace}, {"labels", labels}}},
-      {"spec", json::object()}};
+  json::object object{{"apiVersion", "metallb.io/v1beta1"},
+                      {"kind", "ServiceL2Status"},
+                      {"metadata", json::object{{"name", object_name},
+                                                {"namespace", options.status_namespace},
+                                                {"labels", labels},
+                                                {"ownerReferences", owner_references()}}},
+                      {"spec", json::object()}};
   const auto created = co_await client.create_raw(service_l2_status_resource(), options.status_namespace,
                                                   json::serialize(object));
   if (!created && created.error().code != Code::kAlreadyExists) {
@@ -255,9 +284,9 @@ Task<void> LoadBalancerSpeaker::State::write_status(const std::string& service,
                                               {.subresource = "status"}));
 }
 
-Task<void> LoadBalancerSpeaker::State::remove_status(const std::string& service) {
+Task<void> LoadBalancerSpeaker::State::remove_status(const std::string& service, const std::string& node) {
   static_cast<void>(co_await client.delete_raw(service_l2_status_resource(), options.status_namespace,
-                                               status_name(service, options.node_name)));
+                                               status_name(service, node)));
 }
 
 LoadBalancerSpeaker::LoadBalancerSpeaker(LoadBalancerOptions options, client::Informers& informers,

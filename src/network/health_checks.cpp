@@ -29,15 +29,20 @@ std::string format_health(const HealthCheck& check) {
 
 void HealthChecks::listen(uint16_t port, const HealthCheck& check) {
   auto shared = std::make_shared<HealthCheck>(check);
-  net::ServerOptions options;
-  options.address = {net::IpAddress::any_v4(), port};
-  auto server = std::make_unique<net::Server>(
-      std::vector<runtime::EventLoop*>{&loop_}, options,
-      [shared](net::Request request, net::ResponseWriter& response) {
-        return answer(shared, std::move(request), response);
-      },
-      log_);
-  if (const auto started = server->start(); !started) {
+  const auto handler = [shared](net::Request request, net::ResponseWriter& response) {
+    return answer(shared, std::move(request), response);
+  };
+  std::unique_ptr<net::Server> server;
+  Result<> started;
+  // Both families by one socket; a machine without IPv6 has the one.
+  for (const net::IpAddress& address : {net::IpAddress::any_v6(), net::IpAddress::any_v4()}) {
+    net::ServerOptions options;
+    options.address = {address, port};
+    server = std::make_unique<net::Server>(std::vector<runtime::EventLoop*>{&loop_}, options, handler, log_);
+    started = server->start();
+    if (started) break;
+  }
+  if (!started) {
     log_.error("a health check port is not served",
                {{"service", check.ns + "/" + check.name}, {"port", port}, {"error", started.error()}});
     return;

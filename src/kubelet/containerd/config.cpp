@@ -77,6 +77,8 @@ std::string render_containerd_config(const ContainerdConfig& c) {
   out += "[plugins.\"io.containerd.grpc.v1.cri\"]\n";
   out += fmt::format("sandbox_image = {}\n", q(c.sandbox_image));
   out += "stream_server_address = \"127.0.0.1\"\nstream_server_port = \"0\"\n";
+  // Pods' network namespaces below the state folder: there they belong to this containerd, for all to see.
+  out += "netns_mounts_under_state_dir = true\n";
   out += fmt::format("restrict_oom_score_adj = {}\n", c.restrict_oom_score_adj);
   out += fmt::format("disable_apparmor = {}\n\n", !c.apparmor);
   out += "[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n";

@@ -53,6 +53,10 @@ Result<> check_programs() {
 
 }  // namespace
 
+std::string containerd_socket(const ContainerdOptions& options) {
+  return options.run_dir + "/containerd.sock";
+}
+
 struct Containerd::State {
   State(ContainerdOptions state_options, runtime::WorkerPool& worker_pool, Logger logger)
       : options(std::move(state_options)), pool(worker_pool), log(std::move(logger)) {}
@@ -84,7 +88,7 @@ Containerd::Containerd(ContainerdOptions options, runtime::WorkerPool& pool, Log
   State& s = *state_;
   s.config.root_dir = s.options.dir + "/root";
   s.config.state_dir = s.options.run_dir + "/state";
-  s.config.socket = s.options.run_dir + "/containerd.sock";
+  s.config.socket = containerd_socket(s.options);
   s.config.cni_bin_dir = s.options.cni_bin_dir;
   s.config.cni_conf_dir = s.options.cni_conf_dir;
   s.config.registry_dir = s.options.dir + "/certs.d";

@@ -26,6 +26,9 @@ struct ContainerdOptions {
   std::string cni_conf_dir;
 };
 
+/// The path of its socket.
+std::string containerd_socket(const ContainerdOptions& options);
+
 class Containerd {
  public:
   static constexpr Duration kReadyLimit = std::chrono::seconds(30);

@@ -127,10 +127,12 @@ runtime::Task<Result<bool>> NodeAgent::look() {
                   .runtime = co_await runtime_.status(),
                   .now = clock.wall_now()};
   if (auto images = co_await images_.list_images()) input.images = std::move(*images);
+  // Whoever took this node for dead has said so in its status; that is to be taken back at once.
+  const bool is_overruled = reported_ && is_ready(*reported_) != is_ready(node.status);
   if (reported_) node.status.conditions = reported_->conditions;
   fill_node_status(input, node.status);
   const bool ready = is_ready(node.status);
-  const bool is_due = !reported_ || clock.steady_now() - reported_at_ >= kReport;
+  const bool is_due = !reported_ || is_overruled || clock.steady_now() - reported_at_ >= kReport;
   if (!is_due && !differ(*reported_, node.status)) co_return ready;
 
   auto written = co_await client_.update_status(node);

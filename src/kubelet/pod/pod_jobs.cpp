@@ -39,6 +39,7 @@ bool mounts_at(const core::Container& container, std::string_view path) {
 
 runtime::Task<void> PodWorker::mount_volumes() {
   const auto pod = pod_;
+  volumes_refresh_at_.reset();  // a change from here on asks for it again
   auto paths = co_await services_.volumes.mount(*pod, downward_facts());
   if (!paths) {
     if (paths.error().code == Code::kCancelled) co_return;
@@ -52,7 +53,7 @@ runtime::Task<void> PodWorker::mount_volumes() {
   volumes_ready_ = true;
   volumes_backoff_ = Duration(0);
   volumes_retry_at_.reset();
-  if (Volumes::changes(*pod)) volumes_refresh_at_ = now() + kVolumeRefresh;
+  if (Volumes::changes(*pod) && !volumes_refresh_at_) volumes_refresh_at_ = now() + kVolumeRefresh;
 }
 
 runtime::Task<void> PodWorker::create_sandbox(uint32_t attempt) {

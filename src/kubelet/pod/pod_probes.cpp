@@ -42,7 +42,7 @@ void PodWorker::track_probes() {
     if (status.state != cri::ContainerState::kRunning || verdicts_.contains(status.id)) continue;
     const core::Container* container = container_named(status.name);
     if (!container) continue;
-    verdicts_[status.id] = {.started = !container->startupProbe, .ready = !container->readinessProbe};
+    verdicts_[status.id] = verdict_before_probes(*container, status.id, status_);
     for (const ProbeKind kind : {ProbeKind::kStartup, ProbeKind::kLiveness, ProbeKind::kReadiness}) {
       if (probe_of(*container, kind)) track(*container, status.id, kind);
     }

@@ -23,7 +23,11 @@ PodWorker::PodWorker(PodServices& services, std::shared_ptr<const core::Pod> pod
 void PodWorker::start() { services_.scope.spawn(run(shared_from_this())); }
 
 void PodWorker::update(std::shared_ptr<const core::Pod> pod) {
+  // What the downward API writes to files.
+  const bool relabelled = pod->metadata.labels != pod_->metadata.labels ||
+                          pod->metadata.annotations != pod_->metadata.annotations;
   pod_ = std::move(pod);
+  if (relabelled) objects_changed();
   if (pod_->metadata.deletionTimestamp)
     terminate(std::chrono::seconds(pod_->metadata.deletionGracePeriodSeconds.value_or(
         pod_->spec.terminationGracePeriodSeconds.value_or(30))));
@@ -40,8 +44,12 @@ void PodWorker::terminate(std::chrono::seconds grace) {
   wake_.notify();
 }
 
-void PodWorker::refresh_volumes() {
-  if (volumes_ready_) volumes_refresh_at_ = now();
+void PodWorker::objects_changed() {
+  if (volumes_ready_ && Volumes::changes(*pod_)) volumes_refresh_at_ = now();
+  volumes_retry_at_.reset();
+  for (auto& [name, note] : notes_) {
+    if (note.waiting_reason == "CreateContainerConfigError") note.retry_at.reset();
+  }
   wake_.notify();
 }
 

@@ -67,12 +67,14 @@ class PodWorker : public std::enable_shared_from_this<PodWorker> {
   void terminate(std::chrono::seconds grace);
   /// Something of this pod may have changed in the runtime.
   void poke() { wake_.notify(); }
-  /// Objects that its volumes are made from may have changed.
-  void refresh_volumes();
+  /// Config maps or secrets that it names may have changed: volumes get their new content, and what waited
+  /// for one is tried again.
+  void objects_changed();
 
  private:
   static constexpr Duration kReadRetry = std::chrono::seconds(1);
-  static constexpr Duration kVolumeRefresh = std::chrono::seconds(60);
+  // The safety net under objects_changed(), and the time of tokens to be renewed.
+  static constexpr Duration kVolumeRefresh = std::chrono::minutes(5);
   static constexpr Duration kFirstMountBackoff = std::chrono::milliseconds(500);
   static constexpr Duration kMaxMountBackoff = std::chrono::seconds(122);
   static constexpr Duration kSandboxBackoff = std::chrono::seconds(1);

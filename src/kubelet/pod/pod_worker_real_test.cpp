@@ -43,6 +43,7 @@ class RealPods : public ::testing::Test {
     options.node_ips = {"127.0.0.1"};
     options.root_dir = real_->dir() + "/kubelet";
     options.log_dir = real_->dir() + "/logs";
+    options.cgroup_root = real_->cgroup_root();
     auto node = std::make_unique<TestNode>(options, real_->cri(), real_->cri(), real_->pool(), real_->loop());
     node->follow();
     return node;
@@ -221,13 +222,19 @@ TEST_F(RealPods, ReadinessFollowsTheProbeAndLivenessRestarts) {
   EXPECT_TRUE(remove(pod, 0).has_value());
 }
 
-TEST_F(RealPods, ANewAgentAdoptsWhatRuns) {
+TEST_F(RealPods, ANewAgentAdoptsWhatRunsAndItStaysReady) {
   core::Pod pod = make_pod("kept", {make_container("main", kBusybox, {"sleep", "1000"})});
+  core::Probe& probe = pod.spec.containers[0].readinessProbe.emplace();
+  probe.exec.emplace().command = {"true"};
   ASSERT_TRUE(run_until(pod, is_ready).has_value()) << node_->event_text();
   const std::string id = node_->status(pod.metadata.uid).containerStatuses[0].containerID;
   real_->run(node_->stop());
+  // The API has the last status, and the next probe is far away.
+  pod.status = node_->status(pod.metadata.uid);
+  probe.initialDelaySeconds = 1000;
   node_ = make_node();
-  ASSERT_TRUE(run_until(pod, is_ready).has_value());
+  ASSERT_TRUE(run_until(pod, [](const core::PodStatus& s) { return s.phase == "Running"; }).has_value());
+  EXPECT_TRUE(is_ready(node_->status(pod.metadata.uid)));
   EXPECT_EQ(node_->status(pod.metadata.uid).containerStatuses[0].containerID, id);
   EXPECT_EQ(node_->event_text(), "");
   EXPECT_TRUE(remove(pod, 0).has_value());

@@ -138,6 +138,19 @@ std::optional<bool> ProbeCounter::add(bool success) {
   return success;
 }
 
+ProbeVerdict verdict_before_probes(const core::Container& container, const std::string& id,
+                                   const core::PodStatus& last) {
+  ProbeVerdict verdict{.started = !container.startupProbe, .ready = !container.readinessProbe};
+  for (const auto* statuses : {&last.containerStatuses, &last.initContainerStatuses}) {
+    for (const core::ContainerStatus& status : *statuses) {
+      if (status.name != container.name || status.containerID != container_id_text(id)) continue;
+      verdict.started = verdict.started || status.started.value_or(false);
+      verdict.ready = verdict.ready || status.ready;
+    }
+  }
+  return verdict;
+}
+
 std::unique_ptr<Prober> make_prober(cri::RuntimeService& runtime, runtime::WorkerPool& pool, Logger log) {
   return std::make_unique<RealProber>(runtime, pool, std::move(log));
 }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/log.hpp"
-#include "kubelet/pod/pod_runtime.hpp"
+#include "kubelet/pod/pod_plan.hpp"
 #include "runtime/worker_pool.hpp"
 
 namespace cloudless::kubelet {
@@ -33,6 +33,12 @@ class ProbeCounter {
   int run_ = 0;
   bool last_ = false;
 };
+
+/// What holds of a running container before its first probe: that it is not ready and, with a startup probe,
+/// not started. What the pod's last status says of this very container (by id) holds on instead, so that the
+/// restart of an agent takes no pod out of service (KEP-4781).
+ProbeVerdict verdict_before_probes(const core::Container& container, const std::string& id,
+                                   const core::PodStatus& last);
 
 /// Where to reach a container.
 struct ProbeTarget {

@@ -70,41 +70,54 @@ cri::Resources container_resources(const core::Pod& pod, const core::Container& 
   return out;
 }
 
-PodCgroupLimits pod_cgroup_limits(const core::Pod& pod) {
-  int64_t cpu_request = 0, cpu_limit = 0, memory_limit = 0;
-  bool all_cpu = true, all_memory = true;
-  const auto look = [&](const core::Container& container) {
-    all_cpu = all_cpu && container.resources.limits.contains("cpu");
-    all_memory = all_memory && container.resources.limits.contains("memory");
+namespace {
+
+// What containers of a pod need together.
+struct Needs {
+  int64_t cpu_request = 0;  // thousandths
+  int64_t cpu_limit = 0;
+  int64_t memory_limit = 0;
+};
+
+Needs needs_of(const core::Container& container) {
+  const Amounts& requests = container.resources.requests;
+  const Amounts& limits = container.resources.limits;
+  return {.cpu_request = milli_of(requests.contains("cpu") ? requests : limits, "cpu"),
+          .cpu_limit = milli_of(limits, "cpu"),
+          .memory_limit = value_of(limits, "memory")};
+}
+Needs sum(const Needs& a, const Needs& b) {
+  return {a.cpu_request + b.cpu_request, a.cpu_limit + b.cpu_limit, a.memory_limit + b.memory_limit};
+}
+Needs larger(const Needs& a, const Needs& b) {
+  return {std::max(a.cpu_request, b.cpu_request), std::max(a.cpu_limit, b.cpu_limit),
+          std::max(a.memory_limit, b.memory_limit)};
+}
+
+bool all_have_limit(const core::PodSpec& spec, const char* name) {
+  const auto has_limit = [name](const core::Container& container) {
+    return container.resources.limits.contains(name);
   };
-  for (const core::Container& container : pod.spec.containers) {
-    look(container);
-    const Amounts& requests = container.resources.requests;
-    cpu_request +=
-        requests.contains("cpu") ? milli_of(requests, "cpu") : milli_of(container.resources.limits, "cpu");
-    cpu_limit += milli_of(container.resources.limits, "cpu");
-    memory_limit += value_of(container.resources.limits, "memory");
-  }
-  int64_t sidecar_cpu_request = 0, sidecar_cpu_limit = 0, sidecar_memory_limit = 0;
+  return std::ranges::all_of(spec.containers, has_limit) &&
+         std::ranges::all_of(spec.initContainers, has_limit);
+}
+
+}  // namespace
+
+PodCgroupLimits pod_cgroup_limits(const core::Pod& pod) {
+  Needs sidecars;  // those that have started before the init container that is looked at
+  Needs while_starting;
   for (const core::Container& container : pod.spec.initContainers) {
-    look(container);
-    const int64_t request = milli_of(container.resources.requests, "cpu");
-    const int64_t cpu = milli_of(container.resources.limits, "cpu");
-    const int64_t memory = value_of(container.resources.limits, "memory");
-    cpu_request = std::max(cpu_request, sidecar_cpu_request + request);
-    cpu_limit = std::max(cpu_limit, sidecar_cpu_limit + cpu);
-    memory_limit = std::max(memory_limit, sidecar_memory_limit + memory);
-    if (!is_sidecar(container)) continue;
-    sidecar_cpu_request += request;
-    sidecar_cpu_limit += cpu;
-    sidecar_memory_limit += memory;
-    cpu_request += request;
-    cpu_limit += cpu;
-    memory_limit += memory;
+    const Needs needed = sum(sidecars, needs_of(container));
+    while_starting = larger(while_starting, needed);
+    if (is_sidecar(container)) sidecars = needed;
   }
-  return {.cpu_shares = cpu_shares_of_milli(cpu_request),
-          .cpu_quota = all_cpu ? cpu_quota_of_milli(cpu_limit) : 0,
-          .memory_limit_bytes = all_memory ? memory_limit : 0};
+  Needs running = sidecars;
+  for (const core::Container& container : pod.spec.containers) running = sum(running, needs_of(container));
+  const Needs needed = larger(running, while_starting);
+  return {.cpu_shares = cpu_shares_of_milli(needed.cpu_request),
+          .cpu_quota = all_have_limit(pod.spec, "cpu") ? cpu_quota_of_milli(needed.cpu_limit) : 0,
+          .memory_limit_bytes = all_have_limit(pod.spec, "memory") ? needed.memory_limit : 0};
 }
 
 std::string pod_cgroup_parent(const core::Pod& pod, CgroupDriver driver, const std::string& cgroup_root) {

@@ -24,7 +24,8 @@ uint64_t cpu_weight_of_shares(int64_t shares);
 cri::Resources container_resources(const core::Pod& pod, const core::Container& container,
                                    int64_t memory_capacity_bytes, bool unified_cgroups);
 
-/// The pod's cgroup: the sum of its containers, an init container counting where it needs more.
+/// The pod's cgroup: the sum of its containers and sidecars, or what it needs while an init container runs
+/// beside the sidecars before it, if that is more (KEP-753).
 struct PodCgroupLimits {
   int64_t cpu_shares = kMinCpuShares;
   int64_t cpu_quota = 0;           // 0: none, as not all containers have a limit

@@ -3,8 +3,7 @@
 //   /healthz  /pods  /runningpods/  /containerLogs/{ns}/{pod}/{container}  /run/...  /exec/...  /attach/...
 //   /portForward/{ns}/{pod}  /metrics  /stats/summary
 //
-// A client proves itself by a certificate that the server's client CA has signed and that is the API server's
-// or an administrator's; health alone is open. In process the caller is this program itself.
+// Whether a caller may is for the AccessGuard to say (server/access.hpp).
 #include <fcntl.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -18,7 +17,6 @@
 #include "kubelet/server/log_file.hpp"
 #include "kubelet/server/streaming.hpp"
 #include "net/descriptor.hpp"
-#include "pki/certificate.hpp"
 #include "runtime/timer.hpp"
 #include "schema/struct_codec.hpp"
 
@@ -37,18 +35,6 @@ constexpr Duration kRunLimit = std::chrono::minutes(2);
 runtime::Task<void> answer(ResponseWriter& response, int status, std::string body,
                            std::string type = "text/plain; charset=utf-8") {
   (void)co_await response.respond(status, {{"Content-Type", std::move(type)}}, {share(std::move(body))});
-}
-
-bool is_trusted(const net::Peer& peer) {
-  if (peer.in_process_user) return true;
-  if (peer.certificates.empty()) return false;
-  const auto certificate = pki::Certificate::from_der(peer.certificates.front());
-  if (!certificate) return false;
-  const pki::Subject subject = certificate->subject();
-  if (subject.common_name == "kube-apiserver-kubelet-client") return true;
-  return std::ranges::any_of(subject.organizations, [](const std::string& organization) {
-    return organization == "system:masters" || organization == "kubeadm:cluster-admins";
-  });
 }
 
 std::vector<std::string> segments_of(std::string_view path) {
@@ -96,9 +82,10 @@ class Api {
       : state_(state), request_(request), response_(response), path_(segments_of(request.path())) {}
 
   runtime::Task<void> serve() {
+    if (const auto refusal = co_await state_.guard->check(request_))
+      co_return co_await answer(response_, refusal->status, refusal->message);
     const std::string what = path_.empty() ? "" : path_[0];
     if (what == "healthz") co_return co_await answer(response_, 200, "ok");
-    if (!is_trusted(request_.peer)) co_return co_await answer(response_, 401, "Unauthorized");
     if (what == "pods") co_return co_await pods();
     if (what == "metrics") co_return co_await metrics();
     if (what == "stats") co_return co_await stats_summary();
@@ -133,14 +120,34 @@ class Api {
 
   // --- logs ---
 
-  // The container of the pod that `previous` and the name choose.
-  static const RuntimeContainer* find_log(const PodRuntime& runtime, const std::string& name, bool previous) {
-    for (const RuntimeContainer& container : runtime.containers) {
-      if (container.status.name != name) continue;
-      if (!previous) return &container;
-      previous = false;
+  // The newest container of the name; for `previous` the one that ended last, be the newest running or
+  // waiting for its back-off.
+  static const RuntimeContainer* find_log(const PodWorker& pod, const std::string& name, bool previous) {
+    if (!previous) return pod.runtime().newest(name);
+    for (const auto* statuses : {&pod.status().containerStatuses, &pod.status().initContainerStatuses}) {
+      for (const core::ContainerStatus& status : *statuses) {
+        if (status.name != name || !status.lastState.terminated) continue;
+        for (const RuntimeContainer& container : pod.runtime().containers) {
+          if (container_id_text(container.status.id) == status.lastState.terminated->containerID)
+            return &container;
+        }
+      }
     }
     return nullptr;
+  }
+
+  // Why a container that has never run does not (kuberuntime's validateContainerLogStatus).
+  static std::string waiting_text(const core::PodStatus& status, const std::string& name) {
+    for (const auto* statuses : {&status.containerStatuses, &status.initContainerStatuses}) {
+      for (const core::ContainerStatus& container : *statuses) {
+        if (container.name != name || !container.state.waiting) continue;
+        const std::string& reason = container.state.waiting->reason;
+        if (reason == "ErrImagePull") return "image can't be pulled";
+        if (reason == "ImagePullBackOff") return "trying and failing to pull image";
+        if (!reason.empty()) return reason;
+      }
+    }
+    return "ContainerCreating";
   }
 
   runtime::Task<void> container_logs() {
@@ -151,15 +158,15 @@ class Api {
     if (!pod)
       co_return co_await answer(response_, 404, fmt::format("pod {} does not exist", quote(pod_name())));
     const std::string name = path_[3];
-    const RuntimeContainer* container = find_log(pod->runtime(), name, options->previous);
-    if (!container) {
-      const std::string what =
-          options->previous ? fmt::format("previous terminated container {} in pod {} not found", quote(name),
-                                          quote(path_[2]))
-                            : fmt::format("container {} in pod {} is waiting to start: ContainerCreating",
-                                          quote(name), quote(path_[2]));
-      co_return co_await answer(response_, 400, what);
-    }
+    const RuntimeContainer* container = find_log(*pod, name, options->previous);
+    if (!container && options->previous)
+      co_return co_await answer(
+          response_, 400,
+          fmt::format("previous terminated container {} in pod {} not found", quote(name), quote(path_[2])));
+    if (!container)
+      co_return co_await answer(response_, 400,
+                                fmt::format("container {} in pod {} is waiting to start: {}", quote(name),
+                                            quote(path_[2]), waiting_text(pod->status(), name)));
     const std::string id = container->status.id;
     const std::string file = container->status.log_path;
     const Result<> sent = co_await send_log(pod, id, file, *options);

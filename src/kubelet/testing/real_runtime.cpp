@@ -1,5 +1,6 @@
 #include "kubelet/testing/real_runtime.hpp"
 
+#include <gmock/gmock.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 
 #include "base/files.hpp"
 #include "kubelet/containerd/process.hpp"
+#include "kubelet/containerd/shims.hpp"
 #include "kubelet/image/oci_image.hpp"
 #include "kubelet/pod/pod_runtime.hpp"
 
@@ -33,14 +35,41 @@ esac
 constexpr const char* kCniConfig =
     R"({"cniVersion":"0.4.0","name":"test","plugins":[{"type":"cloudless-test"}]})";
 
-// Whatever is still mounted below `dir`, the innermost first.
-void unmount_below(const std::string& dir) {
+std::vector<std::string> mounts_below(const std::string& dir) {
   std::ifstream mounts("/proc/self/mounts");
   std::vector<std::string> points;
   for (std::string device, point, rest; mounts >> device >> point && std::getline(mounts, rest);) {
     if (point.starts_with(dir + "/")) points.push_back(point);
   }
+  return points;
+}
+
+// Whatever is still mounted below `dir`, the innermost first.
+void unmount_below(const std::string& dir) {
+  const auto points = mounts_below(dir);
   for (auto point = points.rbegin(); point != points.rend(); ++point) ::umount2(point->c_str(), MNT_DETACH);
+}
+
+// Folders named `name` in any cgroup hierarchy.
+std::vector<fs::path> cgroups_named(const std::string& name) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup", error)) {
+    if (fs::exists(hierarchy.path() / name, error)) found.push_back(hierarchy.path() / name);
+  }
+  if (fs::exists("/sys/fs/cgroup/" + name, error)) found.push_back("/sys/fs/cgroup/" + name);
+  return found;
+}
+
+void remove_cgroups(const std::string& name) {
+  std::error_code error;
+  for (const fs::path& root : cgroups_named(name)) {
+    std::vector<fs::path> groups{root};
+    for (fs::recursive_directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
+      if (it->is_directory(error)) groups.push_back(it->path());
+    }
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) ::rmdir(group->c_str());
+  }
 }
 
 void check(const Result<>& result) {
@@ -95,22 +124,43 @@ runtime::Task<Result<>> RealRuntime::start() {
   co_return co_await containerd_->import_image(CO_TRY(build_oci_archive(CO_TRY(busybox_image()))));
 }
 
+// A sandbox that was being made when its pod's agent stopped appears after that, so one look is not enough.
 runtime::Task<void> RealRuntime::remove_pods() {
-  const auto sandboxes = co_await client_->list_sandboxes({});
-  if (!sandboxes) co_return;
-  for (const cri::Sandbox& sandbox : *sandboxes) {
-    (void)co_await client_->stop_sandbox(sandbox.id);
-    (void)co_await client_->remove_sandbox(sandbox.id);
+  constexpr int kLooks = 3;
+  for (int i = 0; i < kLooks; ++i) {
+    const auto sandboxes = co_await client_->list_sandboxes({});
+    if (!sandboxes || sandboxes->empty()) co_return;
+    for (const cri::Sandbox& sandbox : *sandboxes) {
+      (void)co_await client_->stop_sandbox(sandbox.id);
+      (void)co_await client_->remove_sandbox(sandbox.id);
+    }
   }
+}
+
+std::string RealRuntime::socket() const { return containerd_socket({.run_dir = dir_ + "/run"}); }
+std::string RealRuntime::cgroup_root() const { return "/" + fs::path(dir_).filename().string(); }
+
+std::vector<std::string> RealRuntime::traces() const {
+  std::vector<std::string> found;
+  for (const pid_t shim : shims_of(socket())) found.push_back(fmt::format("shim {}", shim));
+  for (const std::string& mount : mounts_below(dir_)) found.push_back("mount " + mount);
+  for (const fs::path& group : cgroups_named(cgroup_root().substr(1)))
+    found.push_back("cgroup " + group.string());
+  if (fs::exists(dir_)) found.push_back("folder " + dir_);
+  return found;
 }
 
 RealRuntime::~RealRuntime() {
   run(remove_pods());
   run(containerd_->stop());
   client_.reset();
+  const Result<> ended = end_shims(socket());
+  EXPECT_TRUE(ended.has_value()) << ended.error().message;
   unmount_below(dir_);
+  remove_cgroups(cgroup_root().substr(1));
   std::error_code ignored;
   fs::remove_all(dir_, ignored);
+  EXPECT_THAT(traces(), ::testing::IsEmpty());
 }
 
 }  // namespace cloudless::kubelet::testing

@@ -1,10 +1,12 @@
 // For tests: a containerd of their own in a temporary folder, with a busybox image and a pod network that is
 // a namespace with an address and nothing else. Needs root and the Debian packages of
-// scripts/packages-run.txt and busybox-static.
+// scripts/packages-run.txt and busybox-static. What it leaves on the machine is a failure of the test that
+// destroys it.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kubelet/containerd/containerd.hpp"
 #include "kubelet/cri/cri_client.hpp"
@@ -23,10 +25,12 @@ class RealRuntime {
   static std::string missing();
 
   RealRuntime();
-  /// Removes all pods, containerd, and the folder.
+  /// Removes all pods, containerd, and the folder, and checks that no trace of them is left.
   ~RealRuntime();
 
   const std::string& dir() const { return dir_; }
+  /// For Options::cgroup_root: pods below it are this runtime's alone.
+  std::string cgroup_root() const;
   runtime::EventLoop& loop() { return loop_.loop(); }
   runtime::WorkerPool& pool() { return pool_; }
   Containerd& containerd() { return *containerd_; }
@@ -41,6 +45,9 @@ class RealRuntime {
  private:
   runtime::Task<Result<>> start();
   runtime::Task<void> remove_pods();
+  std::string socket() const;
+  // Processes, mounts (network namespaces among them), cgroups and files of this runtime.
+  std::vector<std::string> traces() const;
 
   std::string dir_;
   runtime::LoopThread loop_{"test-loop"};
