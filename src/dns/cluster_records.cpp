@@ -16,7 +16,6 @@ using api::discovery::v1::Endpoint;
 using api::discovery::v1::EndpointSlice;
 using SlicePtr = std::shared_ptr<const EndpointSlice>;
 
-constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
 constexpr std::string_view kSpecVersion = "1.1.0";
 
 Type address_type(const net::IpAddress& address) { return address.is_v4() ? Type::kA : Type::kAaaa; }

@@ -24,6 +24,9 @@ namespace cloudless::dns {
 /// CoreDNS's default; short, as endpoints come and go.
 inline constexpr uint32_t kClusterTtl = 5;
 
+/// The label by which an EndpointSlice names its Service.
+inline constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
+
 struct ClusterView {
   std::vector<std::shared_ptr<const api::core::v1::Service>> services;
   std::vector<std::shared_ptr<const api::discovery::v1::EndpointSlice>> slices;

@@ -41,6 +41,16 @@ client::ObjectRef ref_to(const Origin& origin) {
           .field_path = {}};
 }
 
+// Of slices the zones hold those of headless Services alone, so that endpoints that come and go elsewhere
+// cost nothing. A slice that is here before its Service counts: it may be.
+bool makes_records(const api::discovery::v1::EndpointSlice& slice,
+                   const client::Informer<api::core::v1::Service>& services) {
+  const auto label = slice.metadata.labels.find(std::string(kServiceNameLabel));
+  if (label == slice.metadata.labels.end()) return false;
+  const auto service = services.cache().get(slice.metadata.namespace_, label->second);
+  return !service || service->spec.clusterIP == "None";
+}
+
 template <class T>
 std::vector<std::shared_ptr<const T>> values_of(const client::Informer<T>& informer) {
   std::vector<std::shared_ptr<const T>> values;
@@ -76,7 +86,9 @@ Result<> Dns::start() {
   const auto notify = [this](const auto&, const auto&) { changed_.notify(); };
   config_maps_.add_handler(notify);
   services_.add_handler(notify);
-  slices_.add_handler(notify);
+  slices_.add_handler([this](const auto& before, const auto& now) {
+    if (makes_records(now ? *now : *before, services_)) changed_.notify();
+  });
   ingresses_.add_handler(notify);
   dns_endpoints_.add_handler(notify);
   if (membership_) membership_subscription_ = membership_->subscribe([this] { changed_.notify(); });
@@ -136,14 +148,17 @@ Wanted Dns::collect_wanted() const {
 // The highest revision among what records are made from: the same on every node that sees the same objects.
 uint32_t Dns::newest_revision() const {
   int64_t newest = 0;
-  const auto look = [&newest](const auto& informer) {
-    for (const auto& [key, object] : informer.cache().all()) {
-      newest = std::max(newest, client::revision_of(object->metadata.resourceVersion));
-    }
+  const auto count = [&newest](const auto& object) {
+    newest = std::max(newest, client::revision_of(object.metadata.resourceVersion));
+  };
+  const auto look = [&count](const auto& informer) {
+    for (const auto& [key, object] : informer.cache().all()) count(*object);
   };
   look(config_maps_);
   look(services_);
-  look(slices_);
+  for (const auto& [key, slice] : slices_.cache().all()) {
+    if (makes_records(*slice, services_)) count(*slice);
+  }
   look(ingresses_);
   look(dns_endpoints_);
   return static_cast<uint32_t>(newest);

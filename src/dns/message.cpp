@@ -99,8 +99,8 @@ std::expected<Query, BadQuery> read_query(std::string_view packet) {
   return query;
 }
 
-ResponseWriter::ResponseWriter(const Query& query, size_t limit)
-    : query_(query), limit_(query.edns ? limit - kOptBytes : limit) {
+ResponseWriter::ResponseWriter(const Query& query, size_t limit, std::string buffer)
+    : query_(query), limit_(query.edns ? limit - kOptBytes : limit), out_(std::move(buffer)) {
   out_.reserve(kPlainUdpLimit);
   out_.assign(kHeaderBytes, '\0');
   write_name(query.name.wire());
@@ -108,7 +108,7 @@ ResponseWriter::ResponseWriter(const Query& query, size_t limit)
   append_u16(out_, query.klass);
 }
 
-bool ResponseWriter::add(Section section, const Name& owner, Type type, uint32_t ttl,
+bool ResponseWriter::add(Section section, NameView owner, Type type, uint32_t ttl,
                          const std::vector<std::string>& rdatas) {
   if (truncated_) return false;
   const size_t size_before = out_.size();

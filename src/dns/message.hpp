@@ -82,12 +82,12 @@ struct ResponseFlags {
 
 class ResponseWriter {
  public:
-  /// `limit`: the largest message. The question and the room for OPT are accounted for at once.
-  ResponseWriter(const Query& query, size_t limit);
+  /// `limit`: the largest message. The question and the room for OPT are accounted for at once. `buffer`
+  /// gives its memory to the message.
+  ResponseWriter(const Query& query, size_t limit, std::string buffer = {});
 
   /// Adds one RRset; `rdatas` are in wire form. Sections come in order. False where it did not fit.
-  bool add(Section section, const Name& owner, Type type, uint32_t ttl,
-           const std::vector<std::string>& rdatas);
+  bool add(Section section, NameView owner, Type type, uint32_t ttl, const std::vector<std::string>& rdatas);
   bool truncated() const { return truncated_; }
 
   /// The message. With an rcode above 15 the query must have had EDNS.

@@ -106,6 +106,13 @@ std::string Name::to_text() const {
 // Length bytes are below 'A', so lowering the whole wire form touches labels only.
 Name Name::canonical() const { return Name(to_lower(wire_)); }
 
+CanonicalName::CanonicalName(const Name& name) : size_(name.wire().size()) {
+  for (size_t i = 0; i < size_; ++i) {
+    const char c = name.wire()[i];
+    bytes_[i] = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+  }
+}
+
 size_t Name::label_count() const {
   size_t count = 0;
   for (size_t at = 0; wire_[at] != 0; at += static_cast<uint8_t>(wire_[at]) + 1u) ++count;

@@ -5,6 +5,8 @@
 // which canonical() makes; a Zone holds canonical owner names only.
 #pragma once
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -55,8 +57,47 @@ class Name {
   std::string wire_;
 };
 
+/// A name in wire form that something else holds: for walking from a name to its ancestors, and looking them
+/// up, without copies.
+class NameView {
+ public:
+  NameView(const Name& name)
+      : wire_(name.wire()) {}  // NOLINT(google-explicit-constructor): as string_view does
+  /// `wire` is a whole name.
+  explicit NameView(std::string_view wire) : wire_(wire) {}
+
+  std::string_view wire() const { return wire_; }
+  bool is_root() const { return wire_.size() == 1; }
+  /// Without the first label. Not for the root.
+  NameView parent() const { return NameView(wire_.substr(static_cast<uint8_t>(wire_[0]) + 1u)); }
+
+  friend bool operator==(NameView, NameView) = default;
+  friend auto operator<=>(NameView, NameView) = default;
+
+ private:
+  std::string_view wire_;
+};
+
+/// The canonical form of a name in memory of its own, so that looking a name up allocates nothing.
+class CanonicalName {
+ public:
+  explicit CanonicalName(const Name& name);
+  operator NameView() const { return view(); }  // NOLINT(google-explicit-constructor)
+  NameView view() const { return NameView(std::string_view(bytes_.data(), size_)); }
+
+ private:
+  std::array<char, kMaxNameBytes> bytes_;
+  size_t size_;
+};
+
+/// Hash and equality for tables of names that are asked by Name or NameView.
 struct NameHash {
-  size_t operator()(const Name& name) const { return std::hash<std::string>()(name.wire()); }
+  using is_transparent = void;
+  size_t operator()(NameView name) const { return std::hash<std::string_view>()(name.wire()); }
+};
+struct NameEqual {
+  using is_transparent = void;
+  bool operator()(NameView a, NameView b) const { return a == b; }
 };
 
 }  // namespace cloudless::dns

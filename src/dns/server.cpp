@@ -42,6 +42,7 @@ Server::Server(runtime::EventLoop& loop, ServerOptions options, Forwarder* forwa
       queries_tcp_(registry.counter("dns_queries_total", "DNS queries received.", {"carrier"}).with({"tcp"})),
       dropped_(
           registry.counter("dns_responses_dropped_total", "Responses that the socket did not take.").with()),
+      batch_(kUdpBatch, kEdnsUdpLimit),
       scope_(loop, log) {}
 
 Server::~Server() = default;
@@ -82,43 +83,39 @@ bool Server::is_of_cluster(const net::IpAddress& client) const {
                              [&client](const net::Prefix& prefix) { return prefix.contains(client); });
 }
 
-Server::Verdict Server::judge(std::string_view packet, const net::IpAddress& client, Carrier carrier) {
+std::optional<Query> Server::judge(std::string_view packet, const net::IpAddress& client, Carrier carrier,
+                                   std::string& response) {
+  response.clear();
   auto query = read_query(packet);
   if (!query) {
-    if (!query.error().answer_with) return {};
-    return {.response = error_response(packet, *query.error().answer_with), .forward = {}};
+    if (query.error().answer_with) response = error_response(packet, *query.error().answer_with);
+    return std::nullopt;
   }
   const bool of_cluster = is_of_cluster(client);
   const ZoneSet& zones = of_cluster ? zones_->for_cluster : zones_->for_anybody;
-  if (of_cluster && forwarder_ && query->recursion_desired && !zones.find(query->name.canonical())) {
-    return {.response = {}, .forward = std::move(*query)};
+  if (of_cluster && forwarder_ && query->recursion_desired && !zones.find(CanonicalName(query->name))) {
+    return std::move(*query);
   }
   const size_t limit = carrier == Carrier::kTcp ? kMaxMessageBytes : udp_limit(*query);
-  return {.response = answer(zones, *query, limit), .forward = {}};
+  response = answer(zones, *query, limit, std::move(response));
+  return std::nullopt;
 }
 
+// Nothing suspends between receive() and send_replies(), so the batch serves all listeners.
 Task<void> Server::serve_udp(net::UdpSocket& socket) {
-  for (;;) {
-    auto datagrams = co_await socket.receive_some(kUdpBatch);
-    if (!datagrams) co_return;
-    queries_udp_.add(datagrams->size());
-    for (net::Datagram& datagram : *datagrams) {
-      Verdict verdict = judge(datagram.payload, datagram.peer.address, Carrier::kUdp);
-      if (verdict.forward) {
-        scope_.spawn(forward_udp(socket, std::move(datagram), std::move(*verdict.forward)));
-      } else if (verdict.response) {
-        datagram.payload = std::move(*verdict.response);
-        datagram.interface_index = 0;
-        if (!socket.try_send(datagram)) dropped_.add();
-      }
+  while (co_await socket.receive(batch_)) {
+    queries_udp_.add(batch_.size());
+    for (size_t i = 0; i < batch_.size(); ++i) {
+      auto forward = judge(batch_.payload(i), batch_.peer(i), Carrier::kUdp, batch_.reply(i));
+      if (forward) scope_.spawn(forward_udp(socket, batch_.envelope(i), std::move(*forward)));
     }
+    dropped_.add(socket.send_replies(batch_));
   }
 }
 
 Task<void> Server::forward_udp(net::UdpSocket& socket, net::Datagram datagram, Query query) {
   auto packet = co_await forwarder_->resolve(query, Carrier::kUdp);
   datagram.payload = packet ? std::move(*packet) : server_failure(query);
-  datagram.interface_index = 0;
   if (!socket.try_send(datagram)) dropped_.add();
 }
 
@@ -149,13 +146,13 @@ Task<void> Server::serve_connection(std::unique_ptr<net::Stream> stream) {
 Task<Result<>> Server::exchange(net::Stream& stream) {
   const std::string packet = CO_TRY(co_await read_frame(stream));
   queries_tcp_.add();
-  Verdict verdict = judge(packet, stream.peer().address, Carrier::kTcp);
-  if (verdict.forward) {
-    auto forwarded = co_await forwarder_->resolve(*verdict.forward, Carrier::kTcp);
-    verdict.response = forwarded ? std::move(*forwarded) : server_failure(*verdict.forward);
+  std::string response;
+  if (const auto query = judge(packet, stream.peer().address, Carrier::kTcp, response)) {
+    auto forwarded = co_await forwarder_->resolve(*query, Carrier::kTcp);
+    response = forwarded ? std::move(*forwarded) : server_failure(*query);
   }
-  if (!verdict.response) co_return fail(Code::kInvalid, "not a query");
-  co_return co_await write_frame(stream, *verdict.response);
+  if (response.empty()) co_return fail(Code::kInvalid, "not a query");
+  co_return co_await write_frame(stream, response);
 }
 
 }  // namespace cloudless::dns

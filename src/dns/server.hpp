@@ -13,7 +13,7 @@
 #include "dns/forwarder.hpp"
 #include "dns/zone.hpp"
 #include "net/tcp.hpp"
-#include "net/udp.hpp"
+#include "net/udp_batch.hpp"
 #include "runtime/scope.hpp"
 
 namespace cloudless::dns {
@@ -58,12 +58,10 @@ class Server {
   runtime::Task<void> forward_udp(net::UdpSocket& socket, net::Datagram datagram, Query query);
 
   bool is_of_cluster(const net::IpAddress& client) const;
-  // The response, or the query where it is to be forwarded, or neither where the packet is to be ignored.
-  struct Verdict {
-    std::optional<std::string> response;
-    std::optional<Query> forward;
-  };
-  Verdict judge(std::string_view packet, const net::IpAddress& client, Carrier carrier);
+  // The query where it is to be forwarded; otherwise the answer stands in `response`, which is empty where
+  // the packet is to be ignored.
+  std::optional<Query> judge(std::string_view packet, const net::IpAddress& client, Carrier carrier,
+                             std::string& response);
 
   runtime::EventLoop& loop_;
   const ServerOptions options_;
@@ -74,6 +72,7 @@ class Server {
   metrics::Counter& dropped_;
   std::shared_ptr<const Zones> zones_ = std::make_shared<Zones>();
   std::vector<std::unique_ptr<Listener>> listeners_;
+  net::UdpBatch batch_;  // of all listeners
   size_t tcp_connections_ = 0;
   runtime::TaskScope scope_;
 };

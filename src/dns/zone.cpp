@@ -1,6 +1,7 @@
 #include "dns/zone.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/strings.hpp"
 #include "dns/wire.hpp"
@@ -57,17 +58,21 @@ Result<std::shared_ptr<const Zone>> Zone::make(const Name& apex, std::vector<Rec
   }
   for (const auto& [name, sets] : zone->nodes_) {
     TRY(check_node(name, sets));
-    for (const RRset& set : sets) zone->record_count_ += set.rdatas.size();
+    for (const RRset& set : sets) {
+      zone->record_count_ += set.rdatas.size();
+      zone->has_delegations_ |= set.type == Type::kNs && name != zone->apex_;
+      zone->has_dnames_ |= set.type == Type::kDname;
+    }
   }
   return zone;
 }
 
-const std::vector<RRset>* Zone::find(const Name& name) const {
+const std::vector<RRset>* Zone::find(NameView name) const {
   const auto found = nodes_.find(name);
   return found == nodes_.end() ? nullptr : &found->second;
 }
 
-const RRset* Zone::find(const Name& name, Type type) const {
+const RRset* Zone::find(NameView name, Type type) const {
   const auto* sets = find(name);
   if (!sets) return nullptr;
   const auto found = std::ranges::find(*sets, type, &RRset::type);
@@ -100,8 +105,8 @@ ZoneSet::ZoneSet(std::vector<std::shared_ptr<const Zone>> zones) {
   for (auto& zone : zones) zones_.insert_or_assign(zone->apex(), zone);
 }
 
-const Zone* ZoneSet::find(const Name& name) const {
-  for (Name at = name;; at = at.parent()) {
+const Zone* ZoneSet::find(NameView name) const {
+  for (NameView at = name;; at = at.parent()) {
     if (const auto found = zones_.find(at); found != zones_.end()) return found->second.get();
     if (at.is_root()) return nullptr;
   }
@@ -111,20 +116,26 @@ namespace {
 
 class Answerer {
  public:
-  Answerer(const ZoneSet& zones, const Query& query, size_t limit)
-      : zones_(zones), query_(query), type_(static_cast<Type>(query.type)), writer_(query, limit) {}
+  Answerer(const ZoneSet& zones, const Query& query, size_t limit, std::string buffer)
+      : zones_(zones),
+        query_(query),
+        asked_(query.name),
+        type_(static_cast<Type>(query.type)),
+        writer_(query, limit, std::move(buffer)) {}
 
   std::string run() {
-    Name name = query_.name.canonical();
+    NameView name = asked_;
+    Name target;  // of the last link
     const Zone* zone = zones_.find(name);
     if (!zone || (query_.klass != kClassIn && query_.klass != static_cast<uint16_t>(Type::kAny))) {
       return writer_.finish(Rcode::kRefused, {});
     }
     Rcode rcode = Rcode::kNoError;
     for (int link = 0; zone && link < kMaxChain; ++link) {
-      const auto next = look_up(*zone, name, rcode);
+      auto next = look_up(*zone, name, rcode);
       if (!next) break;
-      name = *next;
+      target = std::move(*next);
+      name = target;
       zone = zones_.find(name);
     }
     add_glue();
@@ -138,13 +149,16 @@ class Answerer {
   };
 
   // One round of RFC 1034 section 4.3.2 step 3. Returns the target where a CNAME or DNAME leads on.
-  std::optional<Name> look_up(const Zone& zone, const Name& name, Rcode& rcode) {
-    if (refer(zone, name)) return std::nullopt;
+  std::optional<Name> look_up(const Zone& zone, NameView name, Rcode& rcode) {
+    if (zone.has_delegations() && refer(zone, name)) return std::nullopt;
     authoritative_ = true;
-    if (const auto rewritten = follow_dname(zone, name, rcode)) return *rewritten;
+    if (zone.has_dnames()) {
+      if (const auto rewritten = follow_dname(zone, name, rcode)) return *rewritten;
+    }
     const std::vector<RRset>* sets = zone.find(name);
     if (!sets) sets = find_wildcard(zone, name);
-    const auto computed = sets ? std::nullopt : zone.synthesize(name);
+    std::optional<std::vector<RRset>> computed;
+    if (!sets) computed = zone.synthesize(name);
     if (computed) sets = &*computed;
     if (!sets) {
       rcode = Rcode::kNxDomain;
@@ -154,10 +168,10 @@ class Answerer {
     return answer_from(zone, name, *sets);
   }
 
-  std::optional<Name> answer_from(const Zone& zone, const Name& name, const std::vector<RRset>& sets) {
+  std::optional<Name> answer_from(const Zone& zone, NameView name, const std::vector<RRset>& sets) {
     // The owner in the answer is the name as asked, so that a resolver's case check holds
     // (draft-vixie-dnsext-dns0x20).
-    const Name& owner = name == query_.name.canonical() ? query_.name : name;
+    const NameView owner = name == asked_.view() ? NameView(query_.name) : name;
     bool answered = false;
     for (const RRset& set : sets) {
       const bool wanted = set.type == type_ || type_ == Type::kAny;
@@ -178,10 +192,10 @@ class Answerer {
 
   // A delegation between the apex and `name`: its NS set and glue, without authority. DS lives on our side of
   // the cut.
-  bool refer(const Zone& zone, const Name& name) {
+  bool refer(const Zone& zone, NameView name) {
     const RRset* cut = nullptr;
-    Name cut_name;
-    for (Name at = name; at != zone.apex(); at = at.parent()) {
+    NameView cut_name = name;
+    for (NameView at = name; at != zone.apex(); at = at.parent()) {
       const RRset* ns = zone.find(at, Type::kNs);
       if (ns && !(at == name && type_ == Type::kDs)) {
         cut = ns;
@@ -197,14 +211,14 @@ class Answerer {
   // RFC 6672 section 3.2: the DNAME itself, and the CNAME that it stands for. Where a DNAME was found, the
   // target that the answer goes on with; nothing in it where the CNAME itself was asked for or cannot be
   // made.
-  std::optional<std::optional<Name>> follow_dname(const Zone& zone, const Name& name, Rcode& rcode) {
-    for (Name at = name; at != zone.apex();) {
+  std::optional<std::optional<Name>> follow_dname(const Zone& zone, NameView name, Rcode& rcode) {
+    for (NameView at = name; at != zone.apex();) {
       at = at.parent();
       const RRset* dname = zone.find(at, Type::kDname);
       if (!dname) continue;
       writer_.add(Section::kAnswer, at, Type::kDname, dname->ttl, dname->rdatas);
-      const std::string& wire = name.wire();
-      const Name prefix = Name::from_wire(wire.substr(0, wire.size() - at.wire().size()) + '\0').value();
+      const std::string_view above = name.wire().substr(0, name.wire().size() - at.wire().size());
+      const Name prefix = Name::from_wire(std::string(above) + '\0').value();
       const auto target = prefix.appended_to(Name::from_wire(dname->rdatas[0]).value());
       if (!target) {
         rcode = Rcode::kYxDomain;
@@ -218,11 +232,15 @@ class Answerer {
   }
 
   // RFC 4592: the wildcard child of the closest existing ancestor.
-  static const std::vector<RRset>* find_wildcard(const Zone& zone, const Name& name) {
-    Name ancestor = name.parent();
+  static const std::vector<RRset>* find_wildcard(const Zone& zone, NameView name) {
+    NameView ancestor = name.parent();
     while (!zone.find(ancestor)) ancestor = ancestor.parent();
-    const auto wildcard = ancestor.with_label("*");
-    return wildcard ? zone.find(*wildcard) : nullptr;
+    // Shorter than `name`, of which it replaces one label or more, so it fits.
+    std::array<char, kMaxNameBytes> wildcard;
+    wildcard[0] = 1;
+    wildcard[1] = '*';
+    std::ranges::copy(ancestor.wire(), wildcard.begin() + 2);
+    return zone.find(NameView(std::string_view(wildcard.data(), ancestor.wire().size() + 2)));
   }
 
   // RFC 2308 section 3: the SOA, for no longer than its own minimum.
@@ -257,6 +275,7 @@ class Answerer {
 
   const ZoneSet& zones_;
   const Query& query_;
+  const CanonicalName asked_;
   const Type type_;
   ResponseWriter writer_;
   bool authoritative_ = false;
@@ -265,11 +284,11 @@ class Answerer {
 
 }  // namespace
 
-std::string answer(const ZoneSet& zones, const Query& query, size_t limit) {
+std::string answer(const ZoneSet& zones, const Query& query, size_t limit, std::string buffer) {
   if (query.edns && query.edns->version != 0) {
-    return ResponseWriter(query, limit).finish(Rcode::kBadVers, {});
+    return ResponseWriter(query, limit, std::move(buffer)).finish(Rcode::kBadVers, {});
   }
-  return Answerer(zones, query, limit).run();
+  return Answerer(zones, query, limit, std::move(buffer)).run();
 }
 
 }  // namespace cloudless::dns

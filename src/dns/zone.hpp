@@ -53,10 +53,14 @@ class Zone {
   std::vector<Record> records() const;
 
   /// The sets at a canonical name; null where the name does not exist.
-  const std::vector<RRset>* find(const Name& name) const;
-  const RRset* find(const Name& name, Type type) const;
-  std::optional<std::vector<RRset>> synthesize(const Name& name) const {
-    return synthesize_ ? synthesize_(name) : std::nullopt;
+  const std::vector<RRset>* find(NameView name) const;
+  const RRset* find(NameView name, Type type) const;
+  /// Whether any name below the apex is delegated or has a DNAME: where none is, answers need not look at
+  /// ancestors.
+  bool has_delegations() const { return has_delegations_; }
+  bool has_dnames() const { return has_dnames_; }
+  std::optional<std::vector<RRset>> synthesize(NameView name) const {
+    return synthesize_ ? synthesize_(Name::from_wire(name.wire()).value()) : std::nullopt;
   }
 
  private:
@@ -65,7 +69,9 @@ class Zone {
   Name apex_;
   Synthesizer synthesize_;
   size_t record_count_ = 0;
-  std::unordered_map<Name, std::vector<RRset>, NameHash> nodes_;
+  bool has_delegations_ = false;
+  bool has_dnames_ = false;
+  std::unordered_map<Name, std::vector<RRset>, NameHash, NameEqual> nodes_;
 };
 
 /// The zones of a server by apex.
@@ -74,16 +80,18 @@ class ZoneSet {
   ZoneSet() = default;
   explicit ZoneSet(std::vector<std::shared_ptr<const Zone>> zones);
   /// The zone with the longest apex that holds `name` (canonical); null where there is none.
-  const Zone* find(const Name& name) const;
-  const std::map<Name, std::shared_ptr<const Zone>>& all() const { return zones_; }
+  const Zone* find(NameView name) const;
+  using ByApex = std::map<Name, std::shared_ptr<const Zone>, std::less<>>;
+  const ByApex& all() const { return zones_; }
 
  private:
-  std::map<Name, std::shared_ptr<const Zone>> zones_;
+  ByApex zones_;
 };
 
 /// The whole response to `query`, at most `limit` bytes: REFUSED where no zone holds the name. CNAME chains
 /// are followed through all zones of the set, up to kMaxChain links.
 inline constexpr int kMaxChain = 16;
-std::string answer(const ZoneSet& zones, const Query& query, size_t limit);
+/// `buffer` gives its memory to the response, its content is of no matter.
+std::string answer(const ZoneSet& zones, const Query& query, size_t limit, std::string buffer = {});
 
 }  // namespace cloudless::dns
