@@ -1,12 +1,14 @@
 # What the demo of three nodes is made of; sourced after demo-lib.sh, whose names of state and client it replaces.
-state=/var/lib/cloudless-demo-ha
-client_ns=cl-ha-client
-lan_ns=cl-ha-lan
+# A test that runs beside a demo has a prefix (five characters: it is in devices' names) and a state of its own.
+prefix=${HA_PREFIX:-cl-ha}
+state=${HA_STATE:-/var/lib/cloudless-demo-ha}
+client_ns=$prefix-client
+lan_ns=$prefix-lan
 answers=$state/answers
 failures=$state/failures
-export KUBECONFIG=$state/1/admin.conf
+export KUBECONFIG=$state/1/kubernetes/admin.conf
 
-host() { echo "cl-ha-$1"; }
+host() { echo "$prefix-$1"; }
 # Only the network is another one: `ip netns exec` would hide the machine's cgroups.
 on_host() {
   local netns=/run/netns/$(host "$1")
@@ -40,14 +42,22 @@ make_hosts() {
 }
 
 node_flags() {
-  printf '%s\n' --detach --data-dir "$state/$1" --node-name "node-$1" --node-ip "198.51.100.$1" \
+  printf '%s\n' --detach --data-dir "$state/$1" --kubernetes-dir "$state/$1/kubernetes" --node-name "node-$1" --node-ip "198.51.100.$1" \
     --dns-listen "198.51.100.$1:53" --image build/demo/nginx.tar --cgroup-root "/$(host "$1")"
 }
 
+# A control plane that runs pods like any other node: three machines are to share all work.
 start_first() {
   local flags
   mapfile -t flags < <(node_flags 1)
-  on_host 1 $build/cloudless up "${flags[@]}"
+  mkdir -p $state/1
+  cat >$state/init.yaml <<'YAML'
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+nodeRegistration:
+  taints: []
+YAML
+  on_host 1 $build/cloudless init --config $state/init.yaml "${flags[@]}"
 }
 
 # join_node NUMBER: with a token of its own, as `token create --print-join-command` says it.
@@ -99,6 +109,12 @@ taken_over() {
   local now
   now=$(announcer)
   [ -n "$now" ] && [ "$now" != "$1" ]
+}
+
+# What power_off has taken, in the opposite order.
+power_on() {
+  ip netns pids "$(host "$1")" | xargs -r kill -CONT
+  ip -n $lan_ns link set "to-$(host "$1")" up
 }
 
 # The cable first, then everything that runs: nothing can say goodbye.

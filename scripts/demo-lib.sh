@@ -51,7 +51,7 @@ kubectl() {
 client() { ip netns exec $client_ns "$@"; }
 
 make_wire() {
-  ip netns list | grep -qw $client_ns && return
+  ip netns list | grep -w $client_ns >/dev/null && return
   ip netns add $client_ns
   ip link add $host_link type veth peer name eth0 netns $client_ns
   ip addr add $node_ip/24 dev $host_link

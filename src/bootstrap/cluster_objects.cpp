@@ -156,6 +156,31 @@ std::vector<ClusterObject> node_role_objects() {
   return out;
 }
 
+std::vector<ClusterObject> controller_manager_objects(const std::vector<std::string>& controller_roles) {
+  constexpr std::string_view kName = "cloudless:controller-manager";
+  const SubjectRef user{"User", "system:kube-controller-manager"};
+  json::array rules{
+      rule("apiextensions.k8s.io", {"customresourcedefinitions"}, {"get", "create", "update", "patch"}),
+      rule("metallb.io", {"servicel2statuses"}, {"delete"}),
+      rule("", {"services"}, {"create", "update", "patch"}),
+      rule("", {"services/status"}, {"update", "patch"}),
+      rule("", {"configmaps"}, {"create", "update", "patch"}),
+      rule("", {"secrets"}, {"delete"}),
+      rule("", {"events"}, {"create", "patch"}),
+      rule("coordination.k8s.io", {"leases"}, {"get", "create", "update"}),
+      rule("discovery.k8s.io", {"endpointslices"}, {"create", "update", "patch"}),
+  };
+  std::vector<ClusterObject> out;
+  out.push_back(make(rbac("clusterroles", "ClusterRole"), "", kName, {{"rules", std::move(rules)}}));
+  out.push_back(cluster_binding(kName, kName, {user}));
+  // Upstream leaves the approval of nodes' serving certificates to somebody else; here a controller gives it.
+  out.push_back(cluster_binding("cloudless:kubelet-serving-approver",
+                                "system:certificates.k8s.io:kubelet-serving-approver", {user}));
+  for (const std::string& role : controller_roles)
+    out.push_back(cluster_binding("cloudless:" + role, role, {user}));
+  return out;
+}
+
 std::vector<ClusterObject> configuration_objects(const api::kubeadm::v1beta4::ClusterConfiguration& cluster,
                                                  const std::string& kubelet_configuration) {
   api::kubeadm::v1beta4::ClusterConfiguration named = cluster;
@@ -168,6 +193,17 @@ std::vector<ClusterObject> configuration_objects(const api::kubeadm::v1beta4::Cl
   const json::value kubelet = json::parse(kubelet_configuration, error);
   if (!error) out.push_back(config_map("kubelet-config", {{"kubelet", schema::serialize_yaml(kubelet)}}));
   return out;
+}
+
+runtime::Task<Result<std::vector<std::string>>> list_controller_roles(const client::Client& client) {
+  std::vector<std::string> names;
+  const auto collect = [&names](const json::value& item) -> Result<> {
+    const auto& name = item.at("metadata").at("name").as_string();
+    if (name.starts_with("system:controller:")) names.emplace_back(name);
+    return {};
+  };
+  CO_TRY(co_await client.list_each(rbac("clusterroles", "ClusterRole"), "", {}, collect));
+  co_return names;
 }
 
 runtime::Task<Result<>> ensure_objects(const client::Client& client, std::vector<ClusterObject> objects) {

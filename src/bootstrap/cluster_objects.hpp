@@ -27,9 +27,17 @@ std::vector<ClusterObject> join_objects();
 /// What the Service proxy, load balancer and DNS of a joined node read and report: the ClusterRole
 /// cloudless:node, bound to system:nodes.
 std::vector<ClusterObject> node_role_objects();
+/// What the controller manager's user may do where it runs by itself: the ClusterRole
+/// cloudless:controller-manager for the load balancer's allocator, the bootstrap signer and the cluster DNS
+/// Service, and one binding for each of `controller_roles` (upstream's system:controller:*), because all
+/// controllers share that user.
+std::vector<ClusterObject> controller_manager_objects(const std::vector<std::string>& controller_roles);
 /// `kubelet_configuration`: a KubeletConfiguration as JSON.
 std::vector<ClusterObject> configuration_objects(const api::kubeadm::v1beta4::ClusterConfiguration& cluster,
                                                  const std::string& kubelet_configuration);
+
+/// The names of the ClusterRoles that the API server made for controllers.
+runtime::Task<Result<std::vector<std::string>>> list_controller_roles(const client::Client& client);
 
 /// Creates each, and replaces what is there where it differs. Stops at the first error.
 runtime::Task<Result<>> ensure_objects(const client::Client& client, std::vector<ClusterObject> objects);

@@ -6,9 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <thread>
 
-#include "base/files.hpp"
 #include "base/strings.hpp"
 #include "bootstrap/preflight.hpp"
 
@@ -53,10 +51,8 @@ MachineFacts gather_facts(const PreflightNeeds& needs) {
   struct sysinfo info{};
   ::sysinfo(&info);
   facts.is_root = ::geteuid() == 0;
-  facts.cpus = static_cast<int>(std::thread::hardware_concurrency());
   facts.memory_mb = info.totalram * info.mem_unit / kBytesPerMb;
   facts.has_swap = info.totalswap > 0;
-  facts.forwards_ipv4 = trim(read_file("/proc/sys/net/ipv4/ip_forward").value_or("")) == "1";
   for (const uint16_t port : needs.ports) {
     if (is_port_in_use(port)) facts.ports_in_use.insert(port);
   }

@@ -8,9 +8,10 @@ namespace cloudless::bootstrap {
 
 namespace {
 
-constexpr uint16_t kKubeletPort = 10250;
-constexpr int kMinCpus = 2;
-constexpr uint64_t kMinMemoryMb = 1700;
+constexpr uint16_t kControllerManagerPort = 10257;
+constexpr uint16_t kSchedulerPort = 10259;
+// One processor does, and far less memory than kubeadm's 1700 MB.
+constexpr uint64_t kMinMemoryMb = 400;
 
 // "/etc/kubernetes/kubelet.conf" -> "-etc-kubernetes-kubelet.conf"
 std::string path_label(std::string path) {
@@ -27,15 +28,9 @@ bool names(const std::vector<std::string>& ignored, const std::string& check) {
 void check_machine(const PreflightNeeds& needs, const MachineFacts& facts,
                    std::vector<PreflightFinding>& out) {
   if (!facts.is_root) out.push_back({"IsPrivilegedUser", "user is not running as root"});
-  if (facts.cpus < needs.min_cpus)
-    out.push_back({"NumCPU", fmt::format("the number of available CPUs {} is less than the required {}",
-                                         facts.cpus, needs.min_cpus)});
   if (facts.memory_mb < needs.min_memory_mb)
     out.push_back({"Mem", fmt::format("the system RAM ({} MB) is less than the minimum {} MB",
                                       facts.memory_mb, needs.min_memory_mb)});
-  if (!facts.forwards_ipv4)
-    out.push_back({"FileContent--proc-sys-net-ipv4-ip_forward",
-                   "/proc/sys/net/ipv4/ip_forward contents are not set to 1"});
   if (facts.has_swap)
     out.push_back(
         {"Swap", "swap is supported for cgroup v2 only. The kubelet must be properly configured to use swap",
@@ -65,20 +60,25 @@ void check_paths(const PreflightNeeds& needs, const MachineFacts& facts, std::ve
 
 }  // namespace
 
-PreflightNeeds init_needs(uint16_t api_port, const std::string& data_directory) {
-  return {.ports = {api_port, kKubeletPort},
-          .absent_files = {"/etc/kubernetes/manifests/cloudless.yaml"},
-          .empty_directories = {data_directory},
-          .programs = {"containerd", "runc", "mount"},
-          .min_cpus = kMinCpus,
-          .min_memory_mb = kMinMemoryMb};
+PreflightNeeds init_needs(const PreflightOptions& options) {
+  PreflightNeeds needs = join_needs(options);
+  needs.ports = {options.api_port, kControllerManagerPort, kSchedulerPort, options.kubelet_port};
+  needs.absent_files.clear();
+  for (const char* component : {"kube-apiserver", "kube-controller-manager", "kube-scheduler"})
+    needs.absent_files.push_back(fmt::format("{}/manifests/{}.yaml", options.kubernetes_dir, component));
+  if (!options.store_dir.empty()) needs.empty_directories = {options.store_dir};
+  needs.min_memory_mb = kMinMemoryMb;
+  return needs;
 }
 
-PreflightNeeds join_needs() {
-  return {.ports = {kKubeletPort},
-          .absent_files = {"/etc/kubernetes/kubelet.conf", "/etc/kubernetes/bootstrap-kubelet.conf"},
-          .empty_directories = {},
-          .programs = {"containerd", "runc", "mount"}};
+PreflightNeeds join_needs(const PreflightOptions& options) {
+  PreflightNeeds needs{.ports = {options.kubelet_port},
+                       .absent_files = {options.kubernetes_dir + "/kubelet.conf",
+                                        options.kubernetes_dir + "/bootstrap-kubelet.conf"},
+                       .empty_directories = {},
+                       .programs = {"nft", "mount"}};
+  if (options.own_runtime) needs.programs.insert(needs.programs.end(), {"containerd", "runc", "ctr"});
+  return needs;
 }
 
 std::vector<PreflightFinding> check_preflight(const PreflightNeeds& needs, const MachineFacts& facts) {

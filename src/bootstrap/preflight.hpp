@@ -15,10 +15,8 @@ namespace cloudless::bootstrap {
 /// The machine as it is.
 struct MachineFacts {
   bool is_root = false;
-  int cpus = 0;
   uint64_t memory_mb = 0;
   bool has_swap = false;
-  bool forwards_ipv4 = false;
   std::set<uint16_t> ports_in_use;
   std::set<std::string> existing_files;      // of those asked about
   std::set<std::string> directories_in_use;  // that exist and are not empty
@@ -32,13 +30,22 @@ struct PreflightNeeds {
   std::vector<std::string> absent_files;
   std::vector<std::string> empty_directories;
   std::vector<std::string> programs;
-  int min_cpus = 0;
   uint64_t min_memory_mb = 0;
   bool container_runtime = false;
 };
 
-PreflightNeeds init_needs(uint16_t api_port, const std::string& data_directory);
-PreflightNeeds join_needs();
+/// What the machine is to be used for.
+struct PreflightOptions {
+  uint16_t api_port = 6443;
+  uint16_t kubelet_port = 10250;
+  std::string kubernetes_dir = "/etc/kubernetes";
+  /// Empty: the store is external.
+  std::string store_dir;
+  /// Whether a container runtime of our own is started.
+  bool own_runtime = true;
+};
+PreflightNeeds init_needs(const PreflightOptions& options);
+PreflightNeeds join_needs(const PreflightOptions& options);
 
 struct PreflightFinding {
   std::string check;  // "Port-10250"

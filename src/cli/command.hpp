@@ -42,9 +42,15 @@ struct LogOptions {
 /// Prints "error: ..." on standard error; the status to exit with.
 int report_failure(const Error& error);
 
+void add_api_server_command(CLI::App& app, Invocation& invocation);
+void add_controller_manager_command(CLI::App& app, Invocation& invocation);
 void add_image_commands(CLI::App& app, Invocation& invocation);
 void add_reset_command(CLI::App& app, Invocation& invocation);
+void add_init_command(CLI::App& app, Invocation& invocation);
 void add_join_command(CLI::App& app, Invocation& invocation);
+void add_kubelet_command(CLI::App& app, Invocation& invocation);
+void add_status_command(CLI::App& app, Invocation& invocation);
+void add_scheduler_command(CLI::App& app, Invocation& invocation);
 void add_token_commands(CLI::App& app, Invocation& invocation);
 void add_up_command(CLI::App& app, Invocation& invocation);
 void add_store_commands(CLI::App& app, Invocation& invocation);

@@ -3,27 +3,18 @@
 #include <chrono>
 
 #include "api/core_v1.hpp"
-#include "apiserver/encryption/encryption.hpp"
-#include "apiserver/identity.hpp"
-#include "apiserver/server.hpp"
 #include "bootstrap/cluster_info.hpp"
 #include "bootstrap/cluster_objects.hpp"
 #include "bootstrap/kubeconfig.hpp"
 #include "bootstrap/pki.hpp"
-#include "bootstrap/signer.hpp"
+#include "cli/control_roles.hpp"
 #include "cli/files.hpp"
 #include "cli/gossip_secret.hpp"
-#include "cli/node_connector.hpp"
-#include "controllers/controller_manager.hpp"
-#include "dns/cluster_service.hpp"
 #include "dns/dns.hpp"
-#include "lb/lb.hpp"
 #include "net/in_process.hpp"
-#include "net/server.hpp"
 #include "runtime/timer.hpp"
 #include "runtime/worker_pool.hpp"
 #include "scheduler/scheduler.hpp"
-#include "store/open.hpp"
 
 namespace cloudless::cli {
 
@@ -31,7 +22,6 @@ using runtime::Task;
 
 namespace {
 
-constexpr Duration kDrain = std::chrono::seconds(2);
 // How often certificates are looked at; each is renewed when a third of its life is left (bootstrap/pki.hpp).
 constexpr Duration kRenewalCheck = std::chrono::hours(12);
 
@@ -67,6 +57,40 @@ Result<> ensure_credentials(const ControlPlaneOptions& options, WallTime now) {
   return {};
 }
 
+ApiHostOptions api_options(const ControlPlaneOptions& options) {
+  const auto pki = [&](std::string_view file) { return fmt::format("{}/{}", options.pki_dir(), file); };
+  const auto pair = [&](std::string_view base) {
+    return CertificateFiles{pki(fmt::format("{}.crt", base)), pki(fmt::format("{}.key", base))};
+  };
+  ApiHostOptions out;
+  out.datastore = options.datastore;
+  if (out.datastore.endpoint.empty())
+    out.datastore.endpoint = "sqlite://" + options.data_dir + "/db/state.db";
+  out.server.service_cidr = fmt::format("{}", fmt::join(to_strings(options.service_cidrs), ","));
+  out.server.advertise_address = options.advertise_address.to_string();
+  out.server.advertise_port = options.secure_port;
+  out.bind_address = options.advertise_address.is_v6() ? net::IpAddress::any_v6() : net::IpAddress::any_v4();
+  out.secure_port = options.secure_port;
+  out.serving = {pair("apiserver")};
+  out.client_ca = pki("ca.crt");
+  out.issuers = {"https://kubernetes.default.svc." + options.cluster_domain};
+  out.signing_key_file = pki("sa.key");
+  out.front_proxy = {.client_ca = pki("front-proxy-ca.crt"),
+                     .allowed_names = {"front-proxy-client"},
+                     .username_headers = {"X-Remote-User"},
+                     .uid_headers = {"X-Remote-Uid"},
+                     .group_headers = {"X-Remote-Group"},
+                     .extra_header_prefixes = {"X-Remote-Extra-"},
+                     .client = pair("front-proxy-client")};
+  out.node_client = pair("apiserver-kubelet-client");
+  out.node_ca = pki("ca.crt");
+  out.encryption_file = options.data_dir + "/encryption.yaml";
+  out.encryption = ApiHostOptions::Encryption::kMadeWhereMissing;
+  out.audit = options.audit;
+  out.components = {{"controller-manager"}, {"scheduler"}};
+  return out;
+}
+
 // What a joining node reads: the networks, the domain and the API's address.
 std::vector<bootstrap::ClusterObject> published_configuration(const ControlPlaneOptions& options) {
   api::kubeadm::v1beta4::ClusterConfiguration cluster;
@@ -97,25 +121,14 @@ struct ControlPlane::Parts {
 
   // In the order of construction: what stands later uses what stands before.
   runtime::WorkerPool workers{"control-worker", 2, 1000};
-  runtime::LoopThread api_thread{"apiserver"};
-  std::unique_ptr<store::Store> store;
-  std::unique_ptr<apiserver::encryption::Encryption> encryption;
-  std::unique_ptr<apiserver::ApiServer> server;
-  std::unique_ptr<apiserver::Identity> identity;
-  std::unique_ptr<net::Server> listener;
+  std::unique_ptr<ApiHost> api;
   std::unique_ptr<net::InProcessTransport> transport;
   std::unique_ptr<client::Client> client;
   std::unique_ptr<runtime::TaskScope> scope;
   std::unique_ptr<client::Informers> informers;
-  std::unique_ptr<controllers::ControllerManager> controllers;
+  std::unique_ptr<ControlRoles> roles;
   std::unique_ptr<scheduler::Scheduler> scheduler;
-  std::unique_ptr<lb::LoadBalancerController> load_balancer;
-  std::unique_ptr<dns::ClusterService> cluster_dns;
-  std::unique_ptr<bootstrap::BootstrapSigner> signer;
 
-  Result<> open_store();
-  Result<> make_server();
-  Result<> listen();
   Task<Result<>> start_server();
   Task<Result<>> ensure_objects();
   Task<Result<>> start_roles();
@@ -129,62 +142,12 @@ ControlPlane::ControlPlane(ControlPlaneOptions options, runtime::EventLoop& loop
 ControlPlane::~ControlPlane() = default;
 
 Result<> ControlPlane::prepare() {
-  TRY(ensure_credentials(parts_->options, parts_->loop.clock().wall_now()));
-  TRY(parts_->open_store());
-  return parts_->make_server();
-}
-
-Result<> ControlPlane::Parts::open_store() {
-  store::Options wanted;
-  wanted.endpoint = options.store_endpoint;
-  if (wanted.endpoint.empty()) {
-    TRY(make_directories(options.data_dir + "/db"));
-    wanted.endpoint = "sqlite://" + options.data_dir + "/db/state.db";
-  }
-  store = TRY(store::open_store(std::move(wanted), loop.clock(), random, log.named("store")));
-  return {};
-}
-
-Result<> ControlPlane::Parts::make_server() {
-  apiserver::ServerOptions wanted;
-  wanted.service_cidr = options.service_cidrs.front().to_string();
-  wanted.advertise_address = options.advertise_address.to_string();
-  wanted.advertise_port = options.secure_port;
-  encryption = std::make_unique<apiserver::encryption::Encryption>(
-      TRY(apiserver::encryption::load_or_make_configuration(options.data_dir + "/encryption.yaml", random)),
-      wanted.storage_root);
-  server = std::make_unique<apiserver::ApiServer>(wanted, *store, api_thread.loop(), encryption.get(),
-                                                  loop.clock(), random, registry, log.named("apiserver"));
-  apiserver::IdentityOptions who;
-  who.issuers = {"https://kubernetes.default.svc." + options.cluster_domain};
-  who.signing_key = TRY(pki::PrivateKey::from_pem(TRY(read_file(options.pki_dir() + "/sa.key"))));
-  identity = std::make_unique<apiserver::Identity>(std::move(who), server->objects(), loop.clock(), random,
-                                                   log.named("apiserver"));
-  apiserver::Pipeline pipeline = identity->pipeline();
-  pipeline.nodes = std::make_shared<HttpNodeConnector>(
-      net::TlsClientOptions{
-          .ca = net::PemSource::file(options.pki_dir() + "/ca.crt"),
-          .identity = {net::PemSource::file(options.pki_dir() + "/apiserver-kubelet-client.crt"),
-                       net::PemSource::file(options.pki_dir() + "/apiserver-kubelet-client.key")},
-          .server_name = {}},
-      workers, log.named("apiserver"));
-  server->set_pipeline(std::move(pipeline));
-  return listen();
-}
-
-Result<> ControlPlane::Parts::listen() {
-  net::ServerOptions wanted;
-  wanted.address = {options.advertise_address.is_v6() ? net::IpAddress::any_v6() : net::IpAddress::any_v4(),
-                    options.secure_port};
-  net::TlsServerOptions tls;
-  tls.identities = {{net::PemSource::file(options.pki_dir() + "/apiserver.crt"),
-                     net::PemSource::file(options.pki_dir() + "/apiserver.key")}};
-  tls.client_ca = net::PemSource::file(options.pki_dir() + "/ca.crt");
-  tls.client_certificates = net::ClientCertificates::kOptional;
-  wanted.tls = TRY(net::TlsServerConfig::make(std::move(tls), log));
-  listener = std::make_unique<net::Server>(std::vector{&api_thread.loop()}, std::move(wanted),
-                                           server->handler(), log.named("apiserver"));
-  return {};
+  Parts& parts = *parts_;
+  TRY(ensure_credentials(parts.options, parts.loop.clock().wall_now()));
+  TRY(make_directories(parts.options.data_dir + "/db"));
+  parts.api = std::make_unique<ApiHost>(api_options(parts.options), parts.loop.clock(), parts.random,
+                                        parts.registry, parts.log);
+  return parts.api->prepare();
 }
 
 Task<Result<>> ControlPlane::start() {
@@ -194,12 +157,8 @@ Task<Result<>> ControlPlane::start() {
 }
 
 Task<Result<>> ControlPlane::Parts::start_server() {
-  CO_TRY(co_await server->start());
-  CO_TRY(co_await identity->bootstrap());
-  CO_TRY(listener->start());
-  transport =
-      std::make_unique<net::InProcessTransport>(api_thread.loop(), server->handler(), "system:cloudless",
-                                                std::vector<std::string>{"system:masters"}, log);
+  CO_TRY(co_await api->start());
+  transport = api->transport("system:cloudless", {"system:masters"});
   client =
       std::make_unique<client::Client>(*transport, client::Client::Options{.user_agent = "cloudless/up"});
   scope = std::make_unique<runtime::TaskScope>(loop, log);
@@ -214,29 +173,22 @@ Task<Result<>> ControlPlane::Parts::ensure_objects() {
   CO_TRY(co_await bootstrap::ensure_objects(*client, published_configuration(options)));
   CO_TRY(co_await bootstrap::ensure_cluster_info(*client, options.server_url(),
                                                  CO_TRY(read_file(options.pki_dir() + "/ca.crt"))));
-  CO_TRY(co_await ensure_gossip_secret(*client, random));
+  CO_TRY(co_await ensure_gossip_secret(*client, make_gossip_secret(random)));
   co_return co_await dns::Dns::install_crd(*client);
 }
 
 Task<Result<>> ControlPlane::Parts::start_roles() {
-  controllers::ControllerManagerOptions wanted;
-  for (const net::Prefix& prefix : options.pod_cidrs) wanted.node_ipam.cluster_cidrs.push_back(prefix);
-  wanted.root_ca = CO_TRY(read_file(options.pki_dir() + "/ca.crt"));
-  wanted.cluster_signing_ca = CO_TRY(bootstrap::load_ca(options.pki_dir(), "ca"));
-  controllers = std::make_unique<controllers::ControllerManager>(std::move(wanted), *client, *informers, loop,
-                                                                 random, log.named("controllers"));
-  CO_TRY(co_await controllers->start());
+  ControlRolesOptions wanted{
+      .node_name = options.node_name, .controllers = {}, .cluster_dns = options.cluster_dns};
+  for (const net::Prefix& prefix : options.pod_cidrs)
+    wanted.controllers.node_ipam.cluster_cidrs.push_back(prefix);
+  wanted.controllers.root_ca = CO_TRY(read_file(options.pki_dir() + "/ca.crt"));
+  wanted.controllers.cluster_signing_ca = CO_TRY(bootstrap::load_ca(options.pki_dir(), "ca"));
+  roles = std::make_unique<ControlRoles>(std::move(wanted), *client, *informers, loop, random, log);
+  CO_TRY(co_await roles->start());
   scheduler = std::make_unique<scheduler::Scheduler>(scheduler::SchedulerOptions(), *client, *informers, loop,
                                                      random, log.named("scheduler"));
   CO_TRY(co_await scheduler->start());
-  load_balancer = std::make_unique<lb::LoadBalancerController>(
-      lb::LoadBalancerOptions{.node_name = options.node_name}, *informers, loop, random, log.named("lb"));
-  CO_TRY(co_await load_balancer->start());
-  cluster_dns = std::make_unique<dns::ClusterService>(
-      dns::ClusterServiceOptions{.address = options.cluster_dns}, *informers, loop, random, log.named("dns"));
-  cluster_dns->start();
-  signer = std::make_unique<bootstrap::BootstrapSigner>(*informers, loop, random, log.named("bootstrap"));
-  signer->start();
   scope->spawn(renew_certificates());
   co_return {};
 }
@@ -251,19 +203,15 @@ Task<void> ControlPlane::Parts::renew_certificates() {
 
 Task<void> ControlPlane::stop() {
   Parts& parts = *parts_;
-  if (parts.signer) co_await parts.signer->stop();
-  if (parts.cluster_dns) co_await parts.cluster_dns->stop();
-  if (parts.load_balancer) co_await parts.load_balancer->stop();
   if (parts.scheduler) co_await parts.scheduler->stop();
-  if (parts.controllers) co_await parts.controllers->stop();
+  if (parts.roles) co_await parts.roles->stop();
   if (parts.scope) {
     parts.scope->cancel();
     co_await parts.scope->join();
   }
   if (parts.informers) co_await parts.informers->stop();
   if (parts.transport) co_await parts.transport->stop();
-  if (parts.listener) co_await parts.listener->stop(kDrain);
-  if (parts.server) co_await parts.server->stop();
+  if (parts.api) co_await parts.api->stop();
 }
 
 client::Client& ControlPlane::client() { return *parts_->client; }
@@ -272,7 +220,7 @@ client::Informers& ControlPlane::informers() { return *parts_->informers; }
 Task<Result<std::string>> ControlPlane::gossip_secret() { return read_gossip_secret(*parts_->client); }
 
 void ControlPlane::set_dead_nodes(const std::set<std::string>& nodes) {
-  parts_->controllers->set_dead_nodes(nodes);
+  parts_->roles->set_dead_nodes(nodes);
 }
 
 }  // namespace cloudless::cli

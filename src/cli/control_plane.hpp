@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
+#include "cli/api_host.hpp"
 #include "client/informers.hpp"
 #include "net/address.hpp"
 #include "runtime/event_loop.hpp"
@@ -29,8 +30,9 @@ struct ControlPlaneOptions {
   std::vector<net::Prefix> service_cidrs;
   std::string cluster_domain = "cluster.local";
   net::IpAddress cluster_dns;
-  /// kine's endpoint URL; empty: SQLite below data_dir.
-  std::string store_endpoint;
+  /// An empty endpoint is SQLite below data_dir.
+  DatastoreOptions datastore;
+  AuditOptions audit;
 
   /// "https://host:port" as other nodes reach the API server.
   std::string server_url() const;

@@ -31,10 +31,12 @@ T named() {
 
 }  // namespace
 
-Task<Result<>> ensure_gossip_secret(const client::Client& client, Random& random) {
+std::string make_gossip_secret(Random& random) { return random.bytes(kKeyBytes); }
+
+Task<Result<>> ensure_gossip_secret(const client::Client& client, std::string content) {
   auto secret = named<api::core::v1::Secret>();
   secret.type = "Opaque";
-  secret.data[std::string(kKey)] = random.bytes(kKeyBytes);
+  secret.data[std::string(kKey)] = std::move(content);
   auto role = named<api::rbac::v1::Role>();
   api::rbac::v1::PolicyRule rule;
   rule.apiGroups = {""};

@@ -11,8 +11,10 @@ namespace cloudless::cli {
 
 inline constexpr std::string_view kGossipSecret = "cloudless-gossip";
 
-/// Makes the Secret, and the Role that lets nodes read it, where they are missing.
-runtime::Task<Result<>> ensure_gossip_secret(const client::Client& client, Random& random);
+std::string make_gossip_secret(Random& random);
+/// Makes the Secret with this content, and the Role that lets nodes read it, where they are missing. A Secret
+/// that is there stays.
+runtime::Task<Result<>> ensure_gossip_secret(const client::Client& client, std::string content);
 /// 32 bytes. kNotFound where the cluster has none.
 runtime::Task<Result<std::string>> read_gossip_secret(const client::Client& client);
 

@@ -1,138 +1,98 @@
-// `cloudless join`: this machine as a further node of a cluster.
+// `cloudless join`: this machine as a further node of a cluster, as `kubeadm join` makes it. This process is
+// then the node's agent; `kubelet` runs it again.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "cli/command.hpp"
-#include "cli/gossip_secret.hpp"
-#include "cli/node_agent.hpp"
-#include "cli/node_flags.hpp"
-#include "cli/node_join.hpp"
-#include "cli/node_ready.hpp"
-#include "cli/service.hpp"
-#include "cli/signals.hpp"
-#include "gossip/gossip.hpp"
-#include "runtime/timer.hpp"
+#include "cli/files.hpp"
+#include "cli/join_plan.hpp"
+#include "cli/kubelet_flags.hpp"
+#include "cli/node_address.hpp"
 
 namespace cloudless::cli {
 
-using runtime::Task;
-
 namespace {
 
-// Names of API servers are looked up rarely.
-constexpr size_t kWorkers = 1;
-constexpr size_t kWorkerQueue = 100;
-// How often certificates are looked at; a third of their life is far longer.
-constexpr Duration kRenewalCheck = std::chrono::hours(12);
-// How soon a certificate that was not to be had is asked for again.
-constexpr Duration kRenewalRetry = std::chrono::minutes(1);
+constexpr mode_t kPublicMode = 0644;
 
-struct JoinFlags {
-  NodeFlags node;
-  JoinOptions join;
-};
+// A node that was here before goes on with what it has.
+bool has_joined(const NodeLayout& layout) {
+  std::error_code ignored;
+  return std::filesystem::exists(layout.facts(), ignored) &&
+         std::filesystem::exists(layout.node_files().kubeconfig, ignored);
+}
 
-// The running node.
-class Join {
- public:
-  Join(JoinOptions join, NodeAgentOptions agent, Logger log)
-      : agent_options_(std::move(agent)),
-        log_(std::move(log)),
-        join_(std::move(join), resolver_, random_, loop_.clock(), log_.named("join")) {}
+Result<JoinPlan> make_plan(const JoinFlags& flags, Credentials credentials) {
+  bootstrap::Documents documents;
+  if (!flags.config.empty())
+    documents = TRY(bootstrap::read_documents(TRY(read_file(flags.config)), flags.config));
+  return plan_join(flags, documents, detect_node_name(), credentials);
+}
 
-  /// Blocks until a signal ends the program. `ready` is called once the node is Ready.
-  Result<> run(const ReadyReport& ready) {
-    Result<> outcome;
-    runtime::TaskScope scope(loop_, log_);
-    scope.spawn(main(outcome, ready));
-    loop_.run();
-    return outcome;
-  }
+Result<> check_machine(const JoinPlan& plan, const Logger& log) {
+  const auto needs = bootstrap::join_needs(plan.preflight);
+  auto findings = bootstrap::check_preflight(needs, bootstrap::gather_facts(needs));
+  bootstrap::ignore_findings(findings, plan.ignored_checks);
+  for (const std::string& warning : bootstrap::preflight_warnings(findings)) log.warn(warning);
+  return bootstrap::preflight_result(findings);
+}
 
- private:
-  Task<void> main(Result<>& outcome, const ReadyReport& ready) {
-    outcome = co_await start();
-    if (outcome) {
-      ready(fmt::format("This node has joined the cluster as {}\n", agent_options_.node_name));
-      static_cast<void>(co_await wait_for_termination(loop_));
-      log_.info("stopping; pods go on running");
-    }
-    co_await stop();
-    // After this task's frame is gone, so that its scope is idle when the loop has ended.
-    loop_.post([this] { loop_.post([this] { loop_.stop(); }); });
-  }
-
-  Task<Result<>> start() {
-    connection_ = CO_TRY(
-        client::Connection::make(CO_TRY(co_await join_.credentials()), resolver_, log_.named("client")));
-    client_ = std::make_unique<client::Client>(*connection_,
-                                               client::Client::Options{.user_agent = "cloudless/join"});
-    informers_ = std::make_unique<client::Informers>(*client_, loop_, random_, log_.named("informers"));
-    CO_TRY(co_await configure());
-    agent_ =
-        std::make_unique<NodeAgent>(agent_options_, loop_, *client_, *informers_, random_, registry_, log_);
-    CO_TRY(co_await agent_->start());
-    CO_TRY(co_await wait_until_ready(*informers_, agent_options_.node_name));
-    scope_.spawn(renew_certificates());
-    co_return {};
-  }
-
-  Task<Result<>> configure() {
-    ClusterNetworking cluster = CO_TRY(co_await join_.networking(*client_));
-    agent_options_.cluster_dns = cluster_dns_address(cluster.service_cidrs.front());
-    agent_options_.pod_cidrs = std::move(cluster.pod_cidrs);
-    agent_options_.service_cidrs = std::move(cluster.service_cidrs);
-    agent_options_.cluster_domain = std::move(cluster.domain);
-    agent_options_.gossip_key = gossip::derive_key(CO_TRY(co_await read_gossip_secret(*client_)));
-    agent_options_.kubelet_tls = CO_TRY(join_.serving_options());
-    co_return {};
-  }
-
-  Task<void> renew_certificates() {
-    for (;;) {
-      const auto renewed = co_await join_.renew(*client_);
-      if (!renewed)
-        log_.warn("this node's certificates are not as they should be; trying again",
-                  {{"error", renewed.error()}});
-      if (!co_await runtime::sleep_for(renewed ? kRenewalCheck : kRenewalRetry)) co_return;
-    }
-  }
-
-  Task<void> stop() {
-    scope_.cancel();
-    co_await scope_.join();
-    if (agent_) co_await agent_->stop();
-    if (informers_) co_await informers_->stop();
-    if (connection_) co_await connection_->stop();
-  }
-
-  NodeAgentOptions agent_options_;
-  Logger log_;
-  SystemRandom random_;
-  metrics::Registry registry_;
-  runtime::EventLoop loop_;
-  runtime::WorkerPool workers_{"resolver", kWorkers, kWorkerQueue};
-  net::Resolver resolver_{workers_};
-  NodeJoin join_;
-  std::unique_ptr<client::Connection> connection_;
-  std::unique_ptr<client::Client> client_;
-  std::unique_ptr<client::Informers> informers_;
-  std::unique_ptr<NodeAgent> agent_;
-  runtime::TaskScope scope_{loop_, log_};
-};
+Result<> join(const JoinPlan& plan, Credentials credentials, const Logger& log, const ReadyReport& ready) {
+  if (credentials == Credentials::kNeeded) TRY(check_machine(plan, log));
+  TRY(write_file(plan.layout.kubelet_flags(), TRY(encode_flags_file(plan.kubelet_arguments)), kPublicMode));
+  NodeProgramOptions options = TRY(kubelet_options(TRY(parse_kubelet_flags(plan.kubelet_arguments)), log));
+  options.join.server = plan.server;
+  options.join.token = plan.discovery_token;
+  options.join.bootstrap_token = plan.bootstrap_token;
+  options.join.ca_pins = plan.ca_pins;
+  options.join.skip_ca_verification = plan.skip_ca_verification;
+  options.join.discovery_file = plan.discovery_file;
+  options.join.discovery_limit = plan.discovery_limit;
+  options.waits_for_ready = true;
+  const std::string message = fmt::format(
+      "\nThis node has joined the cluster as {}:\n"
+      "* Certificate signing request was sent to apiserver and a response was received.\n"
+      "* The Kubelet was informed of the new secure connection details.\n\n"
+      "Run 'kubectl get nodes' on the control-plane to see this node join the cluster.\n",
+      options.agent.node_name);
+  return NodeProgram(std::move(options), log).run([&](const std::string&) { ready(message); }, {});
+}
 
 int run_join(const JoinFlags& flags) {
   if (geteuid() != 0) return report_failure({Code::kPermissionDenied, "running pods needs root: use sudo"});
-  auto agent = flags.node.agent_options();
-  if (!agent) return report_failure(agent.error());
-  JoinOptions join = flags.join;
-  join.node_name = agent->node_name;
-  join.node_ip = agent->node_ip;
-  join.data_dir = agent->data_dir;
+  NodeLayout layout = flags.layout;
+  layout.data_dir = flags.node.data_dir;
+  const Credentials credentials = has_joined(layout) ? Credentials::kAtHand : Credentials::kNeeded;
+  const auto plan = make_plan(flags, credentials);
+  if (!plan) return report_failure(plan.error());
   return run_service(flags.node.service(), [&](Logger log, const ReadyReport& ready) {
-    return Join(std::move(join), std::move(*agent), std::move(log)).run(ready);
+    return join(*plan, credentials, log, ready);
   });
+}
+
+void add_flags(CLI::App& command, JoinFlags& flags) {
+  command.add_option("server", flags.server, "HOST:PORT of the cluster's API server");
+  command.add_option("--config", flags.config, "A kubeadm.k8s.io/v1beta4 JoinConfiguration");
+  command.add_option("--token", flags.token, "A bootstrap token, ID.SECRET; needed the first time");
+  command.add_option("--discovery-token", flags.discovery_token, "The token to know the cluster by");
+  command.add_option("--tls-bootstrap-token", flags.tls_bootstrap_token,
+                     "The token to ask for a certificate with");
+  command.add_option("--discovery-token-ca-cert-hash", flags.ca_pins,
+                     "sha256:HEX of the public key of the cluster's CA");
+  command.add_flag("--discovery-token-unsafe-skip-ca-verification", flags.skip_ca_verification,
+                   "Trust whoever has the token");
+  command.add_option("--discovery-file", flags.discovery_file,
+                     "A kubeconfig that says where the cluster is, in the place of the token");
+  command
+      .add_option("--kubernetes-dir", flags.layout.kubernetes_dir, "Where kubeconfigs and certificates go")
+      ->capture_default_str();
+  command
+      .add_option("--ignore-preflight-errors", flags.ignored_checks,
+                  "Checks whose errors are warnings; 'all'")
+      ->delimiter(',');
+  flags.node.add_to(command);
 }
 
 }  // namespace
@@ -140,13 +100,7 @@ int run_join(const JoinFlags& flags) {
 void add_join_command(CLI::App& app, Invocation& invocation) {
   auto flags = std::make_shared<JoinFlags>();
   CLI::App* join = app.add_subcommand("join", "Make this machine a node of a cluster");
-  join->add_option("server", flags->join.server, "HOST:PORT of the cluster's API server")->required();
-  join->add_option("--token", flags->join.token, "A bootstrap token, ID.SECRET; needed the first time");
-  join->add_option("--discovery-token-ca-cert-hash", flags->join.ca_pins,
-                   "sha256:HEX of the public key of the cluster's CA");
-  join->add_flag("--discovery-token-unsafe-skip-ca-verification", flags->join.skip_ca_verification,
-                 "Trust whoever has the token");
-  flags->node.add_to(*join);
+  add_flags(*join, *flags);
   join->callback([flags, &invocation] { invocation.run = [flags] { return run_join(*flags); }; });
 }
 

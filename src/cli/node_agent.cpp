@@ -37,6 +37,10 @@ kubelet::Options kubelet_options(const NodeAgentOptions& options, kubelet::Cgrou
   out.cgroup_driver = driver;
   out.cgroup_root = options.cgroup_root;
   out.port = options.kubelet_port;
+  out.node_labels = options.node_labels;
+  out.register_with_taints = options.register_with_taints;
+  out.max_pods = options.max_pods;
+  out.resolv_conf = options.resolv_conf;
   return out;
 }
 

@@ -1,8 +1,9 @@
 // NodeAgent: everything that one node runs, wired together: containerd, the kubelet and its HTTP API, the pod
-// network, the Service proxy, gossip, the load balancer's speaker and the DNS server. `up`, `agent` and a
-// joined node all run it; only the client that it is given differs.
+// network, the Service proxy, gossip, the load balancer's speaker and the DNS server. `up` and every other
+// node run it; only the client that it is given differs.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ struct NodeAgentOptions {
   /// "unix:///..." of a container runtime that somebody else runs; empty: a containerd of our own.
   std::string runtime_endpoint;
   std::string manifest_dir;
+  /// What the node says of itself when it registers (kubelet's --node-labels, --register-with-taints).
+  std::map<std::string, std::string> node_labels;
+  std::vector<std::string> register_with_taints;
+  int max_pods = 110;
+  std::string resolv_conf = "/etc/resolv.conf";
   /// The cgroup that holds the pods', so that several nodes on one machine stay apart.
   std::string cgroup_root = "/";
   std::vector<net::Prefix> pod_cidrs;

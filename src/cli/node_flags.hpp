@@ -21,6 +21,8 @@ struct NodeFlags {
   std::vector<std::string> images;
   std::string runtime_endpoint;
   std::string cgroup_root = "/";
+  std::vector<std::string> node_labels;           // "key=value"
+  std::vector<std::string> register_with_taints;  // "key=value:Effect"
   uint16_t kubelet_port = 10250;
   uint16_t gossip_port;
   bool detach = false;
@@ -28,6 +30,10 @@ struct NodeFlags {
 
   NodeFlags();
   void add_to(CLI::App& command);
+  /// The flags by which `kubelet` runs the same node again: those that have other values than by default,
+  /// without
+  /// --detach and what concerns the log.
+  std::vector<std::string> arguments() const;
   ServiceOptions service() const { return {data_dir, detach, log}; }
   /// What the flags say of the node; what the cluster says (its networks, its key) is left to the caller.
   /// kInvalid for an address that is none, kNotFound where there is none to choose.

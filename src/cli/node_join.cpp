@@ -2,9 +2,7 @@
 
 #include "api/core_v1.hpp"
 #include "base/files.hpp"
-#include "base/strings.hpp"
 #include "bootstrap/cluster_info.hpp"
-#include "bootstrap/documents.hpp"
 #include "bootstrap/kubeconfig.hpp"
 #include "bootstrap/node_certificates.hpp"
 #include "bootstrap/pki.hpp"
@@ -24,10 +22,6 @@ namespace {
 constexpr const char* kClientBase = "kubelet-client";
 constexpr const char* kServerBase = "kubelet-server";
 constexpr std::chrono::hours kPlaceholderLifetime{24};
-
-std::string current_file(const std::string& directory, std::string_view base) {
-  return fmt::format("{}/{}-current.pem", directory, base);
-}
 
 // Certificate and key lie in one file.
 net::TlsIdentity identity_of(const std::string& path) {
@@ -53,12 +47,6 @@ Task<Result<ConfigMap>> ask_patiently(const Client& client, bootstrap::Bootstrap
   }
 }
 
-Result<std::vector<net::Prefix>> parse_prefixes(const std::string& list) {
-  std::vector<net::Prefix> prefixes;
-  for (const std::string_view text : split(list, ',')) prefixes.push_back(TRY(net::Prefix::parse(text)));
-  return prefixes;
-}
-
 }  // namespace
 
 NodeJoin::NodeJoin(JoinOptions options, net::Resolver& resolver, Random& random, const Clock& clock,
@@ -70,30 +58,45 @@ NodeJoin::NodeJoin(JoinOptions options, net::Resolver& resolver, Random& random,
       log_(std::move(log)) {}
 
 Task<Result<ConnectionOptions>> NodeJoin::credentials() {
-  CO_TRY(make_directories(options_.pki_dir()));
-  const auto known = client::load_kubeconfig(options_.kubeconfig_path());
+  CO_TRY(make_directories(options_.files.cert_dir));
+  const auto known = client::load_kubeconfig(options_.files.kubeconfig);
   const bool has_certificate =
-      bootstrap::load_node_certificate(options_.pki_dir(), kClientBase, clock_.wall_now()).has_value();
+      bootstrap::load_node_certificate(options_.files.cert_dir, kClientBase, clock_.wall_now()).has_value();
   std::string server = known ? known->server : std::string();
   if (!known || !has_certificate) server = CO_TRY(co_await discover());
   if (!has_certificate) CO_TRY(co_await ask_for_certificate(server));
-  const std::string pair = current_file(options_.pki_dir(), kClientBase);
+  const std::string pair = options_.files.client_pair();
   if (!known || known->server != server) {
     const bootstrap::Kubeconfig kubeconfig{.server = server,
-                                           .ca = CO_TRY(read_file(options_.ca_path())),
+                                           .ca = CO_TRY(read_file(options_.files.ca)),
                                            .user = "system:node:" + options_.node_name,
                                            .credential = {},
                                            .credential_file = pair,
                                            .token = {}};
-    CO_TRY(write_file(options_.kubeconfig_path(), bootstrap::render(kubeconfig), 0600));
+    CO_TRY(write_file(options_.files.kubeconfig, bootstrap::render(kubeconfig), 0600));
   }
   ConnectionOptions options{.server = server, .tls = {}, .token = {}};
-  options.tls.ca = net::PemSource::file(options_.ca_path());
+  options.tls.ca = net::PemSource::file(options_.files.ca);
   options.tls.identity = identity_of(pair);
   co_return options;
 }
 
 Task<Result<std::string>> NodeJoin::discover() {
+  if (!options_.discovery_file.empty()) co_return discover_by_file();
+  co_return co_await discover_by_token();
+}
+
+Result<std::string> NodeJoin::discover_by_file() const {
+  const auto config = TRY(client::load_kubeconfig(options_.discovery_file));
+  if (config.ca.empty())
+    return fail(Code::kInvalid,
+                "the discovery file {} has no certificate-authority-data to know the cluster by",
+                options_.discovery_file);
+  TRY(write_file(options_.files.ca, config.ca, 0644));
+  return config.server;
+}
+
+Task<Result<std::string>> NodeJoin::discover_by_token() {
   const auto token = bootstrap::BootstrapTokenId::parse(options_.token);
   if (!token)
     co_return fail(
@@ -108,44 +111,30 @@ Task<Result<std::string>> NodeJoin::discover() {
   unverified.tls.insecure_skip_verify = true;
   const auto connection = CO_TRY(Connection::make(std::move(unverified), resolver_, log_));
   const Client client(*connection);
-  const auto info = co_await runtime::with_timeout(kDiscoveryLimit, "the discovery of the cluster",
+  const auto info = co_await runtime::with_timeout(options_.discovery_limit, "the discovery of the cluster",
                                                    ask_patiently(client, *token, log_));
   co_await connection->stop();
   if (!info) co_return std::unexpected(info.error());
   const auto found = CO_TRY(bootstrap::verify_cluster_info(*info, *token, options_.ca_pins));
-  CO_TRY(write_file(options_.ca_path(), found.ca, 0644));
+  CO_TRY(write_file(options_.files.ca, found.ca, 0644));
   log_.info("the cluster is who it says it is", {{"server", found.server}});
   co_return found.server;
 }
 
 Task<Result<>> NodeJoin::ask_for_certificate(std::string server) {
-  ConnectionOptions as_token{.server = std::move(server), .tls = {}, .token = options_.token};
-  as_token.tls.ca = net::PemSource::file(options_.ca_path());
+  const std::string& token = options_.bootstrap_token.empty() ? options_.token : options_.bootstrap_token;
+  if (!bootstrap::BootstrapTokenId::parse(token))
+    co_return fail(Code::kInvalid,
+                   "a bootstrap token, ID.SECRET, is needed to ask for this node's certificate");
+  ConnectionOptions as_token{.server = std::move(server), .tls = {}, .token = token};
+  as_token.tls.ca = net::PemSource::file(options_.files.ca);
   const auto connection = CO_TRY(Connection::make(std::move(as_token), resolver_, log_));
   const Client client(*connection);
   const auto pem = co_await bootstrap::request_certificate(
       client, bootstrap::node_client_request(options_.node_name), random_, log_);
   co_await connection->stop();
   if (!pem) co_return std::unexpected(pem.error());
-  co_return bootstrap::store_node_certificate(options_.pki_dir(), kClientBase, *pem, clock_.wall_now());
-}
-
-Task<Result<ClusterNetworking>> NodeJoin::networking(const Client& client) {
-  constexpr const char* kName = "kubeadm-config";
-  const auto map = CO_TRY(co_await client.get<ConfigMap>("kube-system", kName));
-  const auto text = map.data.find("ClusterConfiguration");
-  if (text == map.data.end())
-    co_return fail(Code::kDataLoss, "the ConfigMap kube-system/{} has no ClusterConfiguration", kName);
-  auto documents = CO_TRY(bootstrap::read_documents(text->second, kName));
-  if (!documents.cluster)
-    co_return fail(Code::kDataLoss, "the ConfigMap kube-system/{} holds no ClusterConfiguration", kName);
-  bootstrap::apply_defaults(*documents.cluster);
-  const auto& networking = documents.cluster->networking;
-  ClusterNetworking out;
-  out.pod_cidrs = CO_TRY(parse_prefixes(networking.podSubnet));
-  out.service_cidrs = CO_TRY(parse_prefixes(networking.serviceSubnet));
-  out.domain = networking.dnsDomain;
-  co_return out;
+  co_return bootstrap::store_node_certificate(options_.files.cert_dir, kClientBase, *pem, clock_.wall_now());
 }
 
 pki::AltNames NodeJoin::names() const {
@@ -157,15 +146,15 @@ pki::AltNames NodeJoin::names() const {
 
 Result<bool> NodeJoin::has_serving_certificate() const {
   const WallTime now = clock_.wall_now();
-  const auto pair = bootstrap::load_node_certificate(options_.pki_dir(), kServerBase, now);
+  const auto pair = bootstrap::load_node_certificate(options_.files.cert_dir, kServerBase, now);
   if (!pair) return false;
-  const auto ca = TRY(pki::Certificate::from_pem(TRY(read_file(options_.ca_path()))));
+  const auto ca = TRY(pki::Certificate::from_pem(TRY(read_file(options_.files.ca))));
   return !bootstrap::renewal_reason(pair->certificate, ca, names(), now);
 }
 
 Result<net::TlsServerOptions> NodeJoin::serving_options() {
   const WallTime now = clock_.wall_now();
-  if (!bootstrap::load_node_certificate(options_.pki_dir(), kServerBase, now)) {
+  if (!bootstrap::load_node_certificate(options_.files.cert_dir, kServerBase, now)) {
     const auto key = TRY(pki::PrivateKey::generate(pki::KeyType::kEcdsaP256));
     const pki::CertificateSpec spec{.subject = {.common_name = options_.node_name, .organizations = {}},
                                     .alt_names = names(),
@@ -173,18 +162,18 @@ Result<net::TlsServerOptions> NodeJoin::serving_options() {
                                     .not_before = now - pki::kBackdate,
                                     .not_after = now + kPlaceholderLifetime};
     const auto placeholder = TRY(pki::self_sign(spec, key));
-    TRY(bootstrap::store_node_certificate(options_.pki_dir(), kServerBase,
+    TRY(bootstrap::store_node_certificate(options_.files.cert_dir, kServerBase,
                                           placeholder.to_pem() + key.to_pem(), now));
   }
   net::TlsServerOptions options;
-  options.identities = {identity_of(current_file(options_.pki_dir(), kServerBase))};
-  options.client_ca = net::PemSource::file(options_.ca_path());
-  options.client_certificates = net::ClientCertificates::kRequired;
+  options.identities = {identity_of(options_.files.serving_pair())};
+  options.client_ca = net::PemSource::file(options_.files.ca);
+  options.client_certificates = net::ClientCertificates::kOptional;
   return options;
 }
 
 Task<Result<>> NodeJoin::renew(const Client& client) {
-  const std::string directory = options_.pki_dir();
+  const std::string directory = options_.files.cert_dir;
   const auto own = bootstrap::load_node_certificate(directory, kClientBase, clock_.wall_now());
   if (!own || own->needs_renewal(clock_.wall_now())) {
     const std::string pem = CO_TRY(co_await bootstrap::request_certificate(

@@ -1,13 +1,14 @@
 // Joining a cluster, step by step, each of which leaves files that the next start finds (KEP-130, kubelet TLS
 // bootstrapping):
 //
-//   1. discover      cluster-info, trusted by the token's signature and the CA's pin    -> pki/ca.crt
-//   2. bootstrap     with the token: a client certificate   -> pki/kubelet-client-current.pem, kubelet.conf
-//   3. configure     as the node: networks, domain, DNS from kube-system/kubeadm-config
-//   4. serve         as the node, once its Node object lists its addresses: a serving certificate
-//                                                           -> pki/kubelet-server-current.pem
+//   1. discover      cluster-info, trusted by the token's signature and the CA's pin, or a kubeconfig that is
+//                    at hand                                -> ca.crt
+//   2. bootstrap     with the token: a client certificate   -> kubelet-client-current.pem, kubelet.conf
+//   3. serve         as the node, once its Node object lists its addresses: a serving certificate
+//                                                           -> kubelet-server-current.pem
 //
-// A node whose files are good needs neither token nor discovery to start again.
+// A node whose files are good needs neither token nor discovery to start again: `init` makes the files of 1
+// and 2 itself.
 #pragma once
 
 #include <string>
@@ -26,25 +27,28 @@ namespace cloudless::cli {
 inline constexpr std::chrono::minutes kDiscoveryLimit{5};
 inline constexpr std::chrono::milliseconds kDiscoveryPoll{500};
 
-struct JoinOptions {
-  std::string server;  // "host:port" of any API server of the cluster
-  std::string token;
-  std::vector<std::string> ca_pins;  // "sha256:<hex>"
-  bool skip_ca_verification = false;
-  std::string node_name;
-  net::IpAddress node_ip;
-  std::string data_dir;
+/// Where a node keeps who it is.
+struct NodeFiles {
+  std::string cert_dir = "/var/lib/cloudless/kubelet/pki";
+  std::string ca = "/etc/kubernetes/pki/ca.crt";
+  std::string kubeconfig = "/etc/kubernetes/kubelet.conf";
 
-  std::string pki_dir() const { return data_dir + "/pki"; }
-  std::string ca_path() const { return pki_dir() + "/ca.crt"; }
-  std::string kubeconfig_path() const { return data_dir + "/kubelet.conf"; }
+  std::string client_pair() const { return cert_dir + "/kubelet-client-current.pem"; }
+  std::string serving_pair() const { return cert_dir + "/kubelet-server-current.pem"; }
 };
 
-/// What a node must know of its cluster before it can run pods.
-struct ClusterNetworking {
-  std::vector<net::Prefix> pod_cidrs;
-  std::vector<net::Prefix> service_cidrs;
-  std::string domain;
+struct JoinOptions {
+  std::string server;                // "host:port" of any API server of the cluster
+  std::string token;                 // for discovery
+  std::string bootstrap_token;       // for the certificate; empty: the same
+  std::vector<std::string> ca_pins;  // "sha256:<hex>"
+  bool skip_ca_verification = false;
+  /// A kubeconfig that says where the cluster is and what to trust it by, in the place of cluster-info.
+  std::string discovery_file;
+  Duration discovery_limit = kDiscoveryLimit;
+  std::string node_name;
+  net::IpAddress node_ip;
+  NodeFiles files;
 };
 
 class NodeJoin {
@@ -56,15 +60,15 @@ class NodeJoin {
   /// is renewed. kInvalid where a token is needed and none given; kUnauthenticated where the cluster cannot
   /// be trusted.
   runtime::Task<Result<client::ConnectionOptions>> credentials();
-  /// Step 3.
-  runtime::Task<Result<ClusterNetworking>> networking(const client::Client& client);
-  /// What to serve with until step 4: the certificate of an earlier start, or one that the node signs itself.
+  /// What to serve with until step 3: the certificate of an earlier start, or one that the node signs itself.
   Result<net::TlsServerOptions> serving_options();
-  /// Step 4, and the client certificate's renewal, where due. Called again now and then, it keeps both fresh.
+  /// Step 3, and the client certificate's renewal, where due. Called again now and then, it keeps both fresh.
   runtime::Task<Result<>> renew(const client::Client& client);
 
  private:
   runtime::Task<Result<std::string>> discover();
+  runtime::Task<Result<std::string>> discover_by_token();
+  Result<std::string> discover_by_file() const;
   runtime::Task<Result<>> ask_for_certificate(std::string server);
   Result<bool> has_serving_certificate() const;
   pki::AltNames names() const;

@@ -1,5 +1,5 @@
-// `cloudless reset`: leaves the machine as it was before `up`, `join` or the demos: no process, pod, mount,
-// device, rule, cgroup or file of that data directory remains.
+// `cloudless reset`: leaves the machine as it was before `up`, `init`, `join` or the demos: no process, pod,
+// mount, device, rule, cgroup or file of that data directory and of /etc/kubernetes that they made remains.
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -11,11 +11,15 @@
 #include <ranges>
 
 #include "base/strings.hpp"
+#include "bootstrap/documents.hpp"
+#include "bootstrap/reset.hpp"
 #include "cli/command.hpp"
 #include "cli/files.hpp"
 #include "cli/instance.hpp"
+#include "cli/kubelet_flags.hpp"
 #include "cli/node_agent.hpp"
 #include "kubelet/containerd/containerd.hpp"
+#include "kubelet/containerd/shims.hpp"
 #include "kubelet/cri/cri_client.hpp"
 #include "network/network.hpp"
 #include "runtime/timer.hpp"
@@ -31,6 +35,8 @@ constexpr Duration kStopLook = std::chrono::milliseconds(50);
 
 struct ResetCommandOptions {
   std::string data_dir = "/var/lib/cloudless";
+  std::string config;
+  api::kubeadm::v1beta4::ResetConfiguration document;
   std::string table_prefix = "cloudless";
   bool force = false;
   LogOptions log;
@@ -64,14 +70,18 @@ Task<Result<>> remove_pods(kubelet::cri::CriClient& cri, Logger log) {
   co_return {};
 }
 
+// What cannot be ended through containerd, because that does not start or does not manage it, is killed.
 Task<Result<>> remove_all_pods(std::string data_dir, runtime::WorkerPool& workers, Logger log) {
   if (!std::filesystem::exists(data_dir + "/containerd")) co_return {};
-  kubelet::Containerd containerd(node_containerd_options(data_dir), workers, log);
-  CO_TRY(co_await containerd.start());
+  const kubelet::ContainerdOptions options = node_containerd_options(data_dir);
+  kubelet::Containerd containerd(options, workers, log);
+  Result<> removed = co_await containerd.start();
   kubelet::cri::CriClient cri(containerd.endpoint());
-  const auto removed = co_await remove_pods(cri, log);
+  if (removed) removed = co_await remove_pods(cri, log);
+  if (!removed) log.warn("pods cannot be removed in order and are killed", {{"error", removed.error()}});
   co_await containerd.stop();
-  co_return removed;
+  const std::string socket = kubelet::containerd_socket(options);
+  co_return co_await workers.run([socket] { return kubelet::end_shims(socket); });
 }
 
 // Mount points at or below `path`, the innermost first.
@@ -88,11 +98,16 @@ std::vector<std::string> mounts_below(const std::string& path) {
   return found;
 }
 
-Result<> remove_folder(const std::string& path) {
+Result<> unmount_below(const std::string& path) {
   for (const std::string& mount : mounts_below(path)) {
     if (umount2(mount.c_str(), MNT_DETACH) != 0)
       return std::unexpected(system_error(errno, "unmount " + mount));
   }
+  return {};
+}
+
+Result<> remove_folder(const std::string& path) {
+  TRY(unmount_below(path));
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) return std::unexpected(system_error(error.value(), "remove " + path));
@@ -117,6 +132,58 @@ void remove_pod_cgroups() {
   }
 }
 
+Result<> perform(const bootstrap::ResetStep& step) {
+  using Kind = bootstrap::ResetStep::Kind;
+  std::error_code error;
+  switch (step.kind) {
+    case Kind::kUnmountBelow:
+      return unmount_below(step.path);
+    case Kind::kRemoveTree:
+      return remove_folder(step.path);
+    case Kind::kRemoveFile:
+      std::filesystem::remove(step.path, error);
+      break;
+    case Kind::kRemoveContents: {
+      if (!std::filesystem::is_directory(step.path, error)) return {};
+      std::vector<std::filesystem::path> entries;
+      for (const auto& entry : std::filesystem::directory_iterator(step.path, error))
+        entries.push_back(entry.path());
+      for (const auto& entry : entries) TRY(remove_folder(entry.string()));
+      break;
+    }
+  }
+  if (error) return std::unexpected(system_error(error.value(), "remove " + step.path));
+  return {};
+}
+
+// Where `init` or `join` has put the node's files; nothing on a machine that only `up` has used.
+std::optional<NodeLayout> layout_of(const std::string& data_dir) {
+  const auto text = read_file(NodeLayout{.data_dir = data_dir}.kubelet_flags());
+  if (!text) return std::nullopt;
+  auto flags = parse_kubelet_flags(decode_flags_file(*text));
+  if (!flags) return std::nullopt;
+  return std::move(flags->layout);
+}
+
+// Folders that were made for these files go with them, those of others stay.
+void remove_if_empty(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_empty(path, ignored)) std::filesystem::remove(path, ignored);
+}
+
+Result<> remove_kubernetes_files(const NodeLayout& layout,
+                                 const api::kubeadm::v1beta4::ResetConfiguration& config) {
+  bootstrap::ResetOptions options;
+  options.kubernetes_directory = layout.kubernetes_dir;
+  options.kubelet_directory = layout.data_dir + "/kubelet";
+  auto wanted = config;
+  if (wanted.certificatesDir.empty()) wanted.certificatesDir = layout.pki_dir();
+  for (const bootstrap::ResetStep& step : bootstrap::plan_reset(options, wanted)) TRY(perform(step));
+  for (const std::string& folder : {layout.manifest_dir(), wanted.certificatesDir, layout.kubernetes_dir})
+    remove_if_empty(folder);
+  return {};
+}
+
 Result<> remove_state(const ResetCommandOptions& options) {
   network::NetworkOptions network;
   network.table_prefix = options.table_prefix;
@@ -131,7 +198,12 @@ Result<> remove_state(const ResetCommandOptions& options) {
 
 Task<Result<>> reset(ResetCommandOptions options, runtime::WorkerPool& workers, Logger log) {
   CO_TRY(co_await stop_instance(options.data_dir));
+  const std::optional<NodeLayout> layout = layout_of(options.data_dir);
   CO_TRY(co_await remove_all_pods(options.data_dir, workers, log));
+  if (layout) {
+    CO_TRY(co_await workers.run(
+        [layout = *layout, config = options.document] { return remove_kubernetes_files(layout, config); }));
+  }
   co_return co_await workers.run([options] { return remove_state(options); });
 }
 
@@ -151,8 +223,18 @@ bool confirmed(const ResetCommandOptions& options) {
   return to_lower(trim(answer)) == "y";
 }
 
-int run_reset(const ResetCommandOptions& options) {
+Result<> read_document(ResetCommandOptions& options) {
+  if (options.config.empty()) return {};
+  const auto documents = TRY(bootstrap::read_documents(TRY(read_file(options.config)), options.config));
+  if (!documents.reset) return fail(Code::kInvalid, "{} has no ResetConfiguration", options.config);
+  options.document = *documents.reset;
+  options.force = options.force || options.document.force;
+  return {};
+}
+
+int run_reset(ResetCommandOptions options) {
   if (geteuid() != 0) return report_failure({Code::kPermissionDenied, "reset needs root: use sudo"});
+  if (const auto read = read_document(options); !read) return report_failure(read.error());
   if (!std::filesystem::exists(options.data_dir)) return kSuccess;
   if (!confirmed(options)) return report_failure({Code::kCancelled, "aborted reset operation"});
   const Logger log = options.log.make_logger();
@@ -173,6 +255,7 @@ void add_reset_command(CLI::App& app, Invocation& invocation) {
   CLI::App* reset =
       app.add_subcommand("reset", "Stop cloudless and remove everything that it made on this machine");
   reset->add_option("--data-dir", options->data_dir, "Whose cluster to remove")->capture_default_str();
+  reset->add_option("--config", options->config, "A kubeadm.k8s.io/v1beta4 ResetConfiguration");
   reset->add_option("--nft-table-prefix", options->table_prefix, "The nft tables' name")
       ->capture_default_str();
   reset->add_flag("-f,--force", options->force, "Do not ask");

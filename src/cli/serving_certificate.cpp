@@ -40,7 +40,7 @@ Result<net::TlsServerOptions> ensure_kubelet_serving(const std::string& pki_dir,
   net::TlsServerOptions options;
   options.identities = {{net::PemSource::file(certificate_path), net::PemSource::file(key_path)}};
   options.client_ca = net::PemSource::file(pki_dir + "/ca.crt");
-  options.client_certificates = net::ClientCertificates::kRequired;
+  options.client_certificates = net::ClientCertificates::kOptional;
   return options;
 }
 

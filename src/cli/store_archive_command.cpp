@@ -7,6 +7,7 @@
 
 #include "cli/command.hpp"
 #include "cli/store_server.hpp"
+#include "etcd/snapshot_import.hpp"
 #include "store/archive.hpp"
 
 namespace cloudless::cli {
@@ -43,6 +44,10 @@ Result<std::string> read_some(std::FILE* file, const std::string& path, size_t s
   return bytes;
 }
 
+// Of a file, enough to tell an archive from a snapshot of etcd.
+constexpr size_t kRecognizedBy = 4096;
+constexpr size_t kPieceBytes = 1 << 20;
+
 // A whole archive or none stands at `path`: it is written beside it and renamed once it is on disk.
 Result<store::ArchiveSummary> export_to(store::Store& store, runtime::EventLoop& loop,
                                         const ArchiveFlags& flags) {
@@ -58,10 +63,22 @@ Result<store::ArchiveSummary> export_to(store::Store& store, runtime::EventLoop&
   return std::unexpected(system_error(error, "write " + flags.path));
 }
 
+Result<store::ArchiveContents> read_snapshot(const store::ArchiveSource& source) {
+  std::string all;
+  for (;;) {
+    const std::string piece = TRY(source(kPieceBytes));
+    if (piece.empty()) return etcd::read_snapshot(all);
+    all += piece;
+  }
+}
+
 Result<store::ArchiveSummary> import_from(store::Store& store, runtime::EventLoop& loop,
                                           const ArchiveFlags& flags) {
   const File file = TRY(open_file(flags.path, "rb"));
   const auto source = [&](size_t size) { return read_some(file.get(), flags.path, size); };
+  const bool of_etcd = etcd::is_snapshot(TRY(source(kRecognizedBy)));
+  std::rewind(file.get());
+  if (of_etcd) return runtime::run_blocking(loop, store::import_contents(store, TRY(read_snapshot(source))));
   return runtime::run_blocking(loop, store::import_archive(store, source));
 }
 

@@ -1,7 +1,5 @@
 // `cloudless store`: etcd's API on SQLite, PostgreSQL or a remote etcd, with kine's flags; and `export` and
 // `import`, which move a store from one to another.
-#include <malloc.h>
-
 #include <CLI/CLI.hpp>
 
 #include "cli/command.hpp"
@@ -9,30 +7,6 @@
 #include "cli/store_server.hpp"
 
 namespace cloudless::cli {
-
-void add_datastore_flags(CLI::App& command, DatastoreOptions& options) {
-  command.add_option("--endpoint", options.endpoint,
-                     "Storage endpoint: sqlite://PATH (the default, ./db/state.db), postgres://..., "
-                     "http(s)://HOST:2379[,...] or memory://");
-  command.add_option("--ca-file", options.ca_file, "CA certificate for the datastore's connection");
-  command.add_option("--cert-file", options.cert_file, "Certificate for the datastore's connection");
-  command.add_option("--key-file", options.key_file, "Key file for the datastore's connection");
-  command.add_flag("--skip-verify", options.skip_verify, "Do not verify the datastore's certificate");
-  command
-      .add_option(
-          "--durability", options.durability,
-          "relaxed: node leases and events are acknowledged before they are on disk; strict: nothing is")
-      ->check(CLI::IsMember({"relaxed", "strict"}))
-      ->capture_default_str();
-  command
-      .add_option("--relaxed-prefix", options.relaxed_prefixes,
-                  "Key prefixes whose writes are acknowledged before they are on disk")
-      ->capture_default_str();
-  command
-      .add_option("--quota-backend-bytes", options.quota_bytes,
-                  "Size at which the NOSPACE alarm is raised and writes fail")
-      ->capture_default_str();
-}
 
 namespace {
 
@@ -44,6 +18,7 @@ struct StoreFlags {
   std::string compact_interval = "5m";
   // Words of kine that have no meaning here: its polling and its driver's pool are not needed.
   std::string ignored;
+  bool ignored_flag = false;
 };
 
 Logger make_logger(const StoreFlags& flags) {
@@ -51,11 +26,7 @@ Logger make_logger(const StoreFlags& flags) {
                                  flags.log_format == "json" ? LogFormat::kJson : LogFormat::kText));
 }
 
-// glibc gives each thread an arena of its own, which keeps what it once held; two are enough here.
-constexpr int kMallocArenas = 2;
-
 Result<> serve(const StoreFlags& flags) {
-  mallopt(M_ARENA_MAX, kMallocArenas);
   StoreServerOptions options = flags.server;
   options.progress_interval = TRY(parse_duration(flags.progress_interval));
   options.compact_interval = TRY(parse_duration(flags.compact_interval));
@@ -110,6 +81,8 @@ void add_server_flags(CLI::App& command, StoreFlags& flags) {
         "--compact-interval-jitter", "--compact-timeout", "--compact-batch-size", "--poll-batch-size"}) {
     command.add_option(name, flags.ignored, "Taken for kine's sake; has no effect")->group("kine");
   }
+  command.add_flag("--metrics-enable-profiling", flags.ignored_flag, "Taken for kine's sake; has no effect")
+      ->group("kine");
 }
 
 }  // namespace

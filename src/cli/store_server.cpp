@@ -1,6 +1,5 @@
 #include "cli/store_server.hpp"
 
-#include "etcd/remote_store.hpp"
 #include "net/http.hpp"
 #include "runtime/timer.hpp"
 
@@ -18,12 +17,6 @@ std::string listen_address(std::string_view address) {
     if (address.starts_with(scheme)) address.remove_prefix(scheme.size());
   }
   return address.starts_with(':') ? "0.0.0.0" + std::string(address) : std::string(address);
-}
-
-void add_parameter(std::string& url, std::string_view name, std::string_view value) {
-  if (value.empty()) return;
-  url += url.contains('?') ? '&' : '?';
-  url += fmt::format("{}={}", name, net::percent_encode(value));
 }
 
 // What a dashboard for etcd asks a server for (etcd's own names).
@@ -64,37 +57,6 @@ Task<void> answer_metrics(metrics::Registry& registry, store::Store& store, net:
 }
 
 }  // namespace
-
-std::string endpoint_with_tls(const DatastoreOptions& options) {
-  std::string url = options.endpoint;
-  if (!url.starts_with("postgres")) return url;
-  if (!url.contains("sslmode=") && !options.ca_file.empty()) {
-    add_parameter(url, "sslmode", options.skip_verify ? "require" : "verify-full");
-  }
-  add_parameter(url, "sslrootcert", options.skip_verify ? "" : options.ca_file);
-  add_parameter(url, "sslcert", options.cert_file);
-  add_parameter(url, "sslkey", options.key_file);
-  return url;
-}
-
-Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options, const Clock& clock,
-                                                     Random& random, const Logger& log) {
-  store::Options wanted;
-  wanted.endpoint = endpoint_with_tls(options);
-  wanted.relaxed_prefixes = options.relaxed_prefixes;
-  wanted.all_strict = options.durability == "strict";
-  wanted.quota_bytes = options.quota_bytes;
-  wanted.remote = [&options](const store::Endpoint& endpoint) -> Result<std::unique_ptr<store::Store>> {
-    if (options.skip_verify) {
-      return fail(Code::kUnimplemented, "--skip-verify is not for a remote etcd: name its CA with --ca-file");
-    }
-    return etcd::make_remote_store({.endpoints = TRY(etcd::parse_endpoints(endpoint.target)),
-                                    .ca_file = options.ca_file,
-                                    .cert_file = options.cert_file,
-                                    .key_file = options.key_file});
-  };
-  return store::open_store(std::move(wanted), clock, random, log.named("store"));
-}
 
 StoreServer::StoreServer(StoreServerOptions options, runtime::EventLoop& loop, const Clock& clock,
                          Random& random, Logger log)

@@ -1,4 +1,6 @@
 // `cloudless token create|delete|generate|list`: bootstrap tokens, with kubeadm's flags and output.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <memory>
@@ -97,7 +99,9 @@ Task<Result<>> remove(Session session, const TokenOptions& options) {
 std::string kubeconfig_path(const TokenOptions& options) {
   if (!options.kubeconfig.empty()) return options.kubeconfig;
   const char* named = std::getenv("KUBECONFIG");
-  return named && *named ? named : "/var/lib/cloudless/admin.conf";
+  if (named && *named) return named;
+  constexpr const char* kOfInit = "/etc/kubernetes/admin.conf";
+  return access(kOfInit, F_OK) == 0 ? kOfInit : "/var/lib/cloudless/admin.conf";
 }
 
 Task<Result<>> run_with_client(const TokenOptions& options, Action action, net::Resolver& resolver,
@@ -135,7 +139,8 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
   CLI::App* token = app.add_subcommand("token", "Bootstrap tokens, by which nodes join");
   token->require_subcommand(1);
   token->add_option("--kubeconfig", options->kubeconfig,
-                    "Whom to ask (default: $KUBECONFIG, else /var/lib/cloudless/admin.conf)");
+                    "Whom to ask (default: $KUBECONFIG, else /etc/kubernetes/admin.conf, else "
+                    "/var/lib/cloudless/admin.conf)");
   const auto add = [&](CLI::App* command, Action action) {
     command->fallthrough();
     command->callback([options, action, &invocation] {

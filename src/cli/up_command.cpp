@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/encoding.hpp"
+#include "base/strings.hpp"
 #include "cli/command.hpp"
 #include "cli/control_plane.hpp"
 #include "cli/node_agent.hpp"
@@ -27,7 +28,9 @@ struct UpOptions {
   std::string pod_cidr = "10.244.0.0/16";
   std::string service_cidr = "10.96.0.0/12";
   std::string domain = "cluster.local";
-  std::string endpoint;
+  DatastoreOptions datastore;
+  std::vector<std::string> etcd_servers;
+  AuditOptions audit;
   uint16_t secure_port = 6443;
   bool disable_agent = false;
 };
@@ -65,7 +68,9 @@ Result<UpPlan> make_plan(const UpOptions& options) {
   control.service_cidrs = agent.service_cidrs;
   control.cluster_domain = options.domain;
   control.cluster_dns = agent.cluster_dns;
-  control.store_endpoint = options.endpoint;
+  control.datastore = options.datastore;
+  if (!options.etcd_servers.empty()) control.datastore.endpoint = join(options.etcd_servers, ",");
+  control.audit = options.audit;
   return plan;
 }
 
@@ -159,6 +164,32 @@ int run_up(const UpOptions& options) {
   });
 }
 
+void add_datastore_options(CLI::App& up, UpOptions& options) {
+  up.add_option("--datastore-endpoint", options.datastore.endpoint,
+                "sqlite://FILE, postgres://..., memory://, http(s)://HOST:2379 (default: SQLite below "
+                "--data-dir)");
+  up.add_option("--etcd-servers", options.etcd_servers,
+                "etcd to keep the cluster's state in, as https://HOST:2379")
+      ->delimiter(',')
+      ->excludes("--datastore-endpoint");
+  up.add_option("--etcd-cafile,--datastore-cafile", options.datastore.ca_file,
+                "CA that the datastore is verified by");
+  up.add_option("--etcd-certfile,--datastore-certfile", options.datastore.cert_file,
+                "Certificate to show the datastore");
+  up.add_option("--etcd-keyfile,--datastore-keyfile", options.datastore.key_file, "Its key");
+}
+
+void add_audit_options(CLI::App& up, AuditOptions& audit) {
+  up.add_option("--audit-policy-file", audit.policy_file,
+                "Which requests are recorded (audit.k8s.io/v1 Policy)");
+  up.add_option("--audit-log-path", audit.log_path, "Where they are recorded; '-' is standard output");
+  up.add_option("--audit-log-maxage", audit.max_days, "Days that old audit logs are kept");
+  up.add_option("--audit-log-maxbackup", audit.max_backups, "Old audit logs that are kept")
+      ->capture_default_str();
+  up.add_option("--audit-log-maxsize", audit.max_megabytes, "Megabytes before an audit log is rotated")
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void add_up_command(CLI::App& app, Invocation& invocation) {
@@ -170,8 +201,8 @@ void add_up_command(CLI::App& app, Invocation& invocation) {
   up->add_option("--pod-network-cidr", options->pod_cidr, "The pods' network")->capture_default_str();
   up->add_option("--service-cidr", options->service_cidr, "The Services' network")->capture_default_str();
   up->add_option("--service-dns-domain", options->domain, "The cluster's DNS domain")->capture_default_str();
-  up->add_option("--datastore-endpoint", options->endpoint,
-                 "sqlite://FILE, postgres://..., memory:// (default: SQLite below --data-dir)");
+  add_datastore_options(*up, *options);
+  add_audit_options(*up, options->audit);
   up->add_option("--secure-port", options->secure_port, "The API server's port")->capture_default_str();
   up->add_flag("--disable-agent", options->disable_agent, "The control plane alone: no pods run here");
   up->callback([options, &invocation] { invocation.run = [options] { return run_up(*options); }; });

@@ -1,0 +1,50 @@
+// JoinPlan: how `join` makes this machine a node, from its flags and documents. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bootstrap/documents.hpp"
+#include "bootstrap/preflight.hpp"
+#include "cli/node_flags.hpp"
+#include "cli/node_layout.hpp"
+
+namespace cloudless::cli {
+
+/// Empty: not given. What is given counts more than the document.
+struct JoinFlags {
+  NodeFlags node;
+  NodeLayout layout;
+  std::string config;
+  std::string server;
+  std::string token;
+  std::string discovery_token;
+  std::string tls_bootstrap_token;
+  std::vector<std::string> ca_pins;
+  bool skip_ca_verification = false;
+  std::string discovery_file;
+  std::vector<std::string> ignored_checks;
+};
+
+struct JoinPlan {
+  std::string server;
+  std::string discovery_token;
+  std::string bootstrap_token;
+  std::vector<std::string> ca_pins;
+  bool skip_ca_verification = false;
+  std::string discovery_file;
+  Duration discovery_limit{};
+  NodeLayout layout;
+  std::vector<std::string> kubelet_arguments;
+  bootstrap::PreflightOptions preflight;
+  std::vector<std::string> ignored_checks;
+};
+
+enum class Credentials { kNeeded, kAtHand };
+
+/// kInvalid with the rule that is broken; what a node must show is only asked for where it has no credentials
+/// yet.
+Result<JoinPlan> plan_join(const JoinFlags& flags, const bootstrap::Documents& documents,
+                           const std::string& machine_name, Credentials credentials);
+
+}  // namespace cloudless::cli
