@@ -29,6 +29,8 @@ traces() {
   } | sort
 }
 
+is_gone() { [ ! -e "/proc/$1" ]; }
+
 scripts/demo-clean.sh >/dev/null
 before=$(traces)
 trap 'scripts/demo-clean.sh >/dev/null' EXIT
@@ -37,9 +39,9 @@ scripts/demo.sh > build/demo/output.txt 2>&1 || fail "the demo: $(tail -n 20 bui
 grep -q 'http://www.home.example says: Welcome to nginx!' build/demo/output.txt || fail "no page by name"
 
 echo "logs, exec and port-forward through the API server"
-kubectl -n demo logs deploy/web | grep -q kube-probe || fail "no logs"
+kubectl -n demo logs deploy/web | grep kube-probe >/dev/null || fail "no logs"
 for _ in $(seq 10); do
-  kubectl -n demo exec deploy/web -- /usr/sbin/nginx -v 2>&1 | grep -q 'nginx version' || fail "exec"
+  kubectl -n demo exec deploy/web -- /usr/sbin/nginx -v 2>&1 | grep 'nginx version' >/dev/null || fail "exec"
 done
 
 echo "three replicas share the address"
@@ -52,7 +54,9 @@ echo "kill -9: pods go on, and the next start finds the cluster as it was"
 pods=$(kubectl -n demo get pods -o jsonpath='{.items[*].metadata.uid}')
 containers=$(kubectl -n demo get pods -o jsonpath='{.items[*].status.containerStatuses[*].containerID}')
 for _ in 1 2 3; do
-  kill -9 "$(cat $state/cloudless.pid)"
+  program=$(cat $state/cloudless.pid)
+  kill -9 "$program"
+  await 10 is_gone "$program" || fail "process $program does not end"
   client curl -sSf --max-time 2 "http://$address/" >/dev/null || fail "the page went with the program"
   start_cluster >/dev/null || fail "the start after kill -9"
 done
@@ -69,7 +73,7 @@ echo "bad input is refused where the user looks"
 says 'a lowercase RFC 1035 label\|a DNS-1035 label' kubectl -n demo create service clusterip Bad_Name --tcp=80 || fail "a bad name"
 kubectl -n demo create service loadbalancer outside --tcp=80 >/dev/null
 kubectl -n demo annotate service outside metallb.io/loadBalancerIPs=203.0.113.1 >/dev/null
-has_event() { kubectl get events -A -o jsonpath='{range .items[*]}{.reason}{" "}{.message}{"\n"}{end}' | grep -q "$1"; }
+has_event() { kubectl get events -A -o jsonpath='{range .items[*]}{.reason}{" "}{.message}{"\n"}{end}' | grep "$1" >/dev/null; }
 await 20 has_event 'AllocationFailed.*203.0.113.1' || fail "an address outside every pool"
 kubectl -n demo annotate service web --overwrite external-dns.kubernetes.io/hostname=www.elsewhere.example >/dev/null
 await 20 has_event 'NoZone' || fail "a hostname outside every zone"

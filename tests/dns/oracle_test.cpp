@@ -1,4 +1,5 @@
-// The same zone and the same questions, put to Knot DNS, to BIND and to us: the answers are the same.
+// The same zones and the same questions, put to Knot DNS, to BIND and to us: the answers are the same. One
+// zone has an example of everything; the others, and what they are asked, are generated from seeds.
 //
 // Differences that are meant, and therefore taken out before comparing:
 //   - the order of records within a section carries no meaning;
@@ -17,6 +18,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/random.hpp"
 #include "base/strings.hpp"
@@ -82,6 +84,90 @@ const std::vector<std::string> kNames = {
 
 constexpr uint16_t kTypes[] = {1, 2, 5, 6, 12, 13, 15, 16, 28, 33, 35, 39, 43, 52, 65, 257, 65300, 999};
 
+struct Question {
+  std::string name;  // fully qualified
+  uint16_t type;
+};
+
+struct TestZone {
+  std::string apex;
+  std::string text;
+  std::vector<Question> questions;
+};
+
+TestZone zone_of_everything() {
+  TestZone zone{"example.org", std::string(kZone), {}};
+  for (const std::string& name : kNames) {
+    for (const uint16_t type : kTypes) zone.questions.push_back({name + zone.apex, type});
+  }
+  return zone;
+}
+
+// A zone over few labels, so that names meet: wildcards, empty non-terminals, delegations with data below
+// them, aliases that lead to each of these. What servers may treat as they like is left out: delegation by a
+// wildcard, circles of aliases.
+class ZoneGenerator {
+ public:
+  explicit ZoneGenerator(uint64_t seed) : random_(seed) {
+    zone_.apex = fmt::format("zone{}.example", seed);
+    zone_.text = fmt::format(
+        "$ORIGIN {}.\n$TTL 300\n@ IN SOA ns1 hostmaster 1 7200 3600 1209600 60\n@ IN NS ns1\n"
+        "ns1 IN A 192.0.2.1\nns1 IN AAAA 2001:db8::1\n",
+        zone_.apex);
+  }
+
+  TestZone run() {
+    constexpr int kRecords = 40;
+    constexpr int kQuestions = 400;
+    for (int i = 0; i < kRecords; ++i) add_record();
+    constexpr uint16_t types[] = {1, 2, 5, 6, 15, 16, 28};
+    for (int i = 0; i < kQuestions; ++i)
+      zone_.questions.push_back({random_name() + "." + zone_.apex, types[random_.below(std::size(types))]});
+    return std::move(zone_);
+  }
+
+ private:
+  std::string random_name() {
+    constexpr std::string_view labels[] = {"a", "b", "c", "d"};
+    std::string name(random_.below(5) == 0 ? "*" : labels[random_.below(4)]);
+    for (uint64_t more = random_.below(3); more > 0; --more)
+      name += "." + std::string(labels[random_.below(4)]);
+    return name;
+  }
+
+  void put(const std::string& owner, const std::string& type, const std::string& data) {
+    zone_.text += fmt::format("{} IN {} {}\n", owner, type, data);
+    (type == "CNAME" ? aliases_ : others_).insert(owner);
+  }
+
+  void add_record() {
+    const std::string owner = random_name();
+    const bool wildcard = owner.starts_with('*');
+    if (aliases_.contains(owner)) return;  // stands alone
+    switch (random_.below(6)) {
+      case 0:
+        return put(owner, "TXT", fmt::format("\"{}\"", random_.below(100)));
+      case 1:
+        return put(owner, "MX", "10 ns1");
+      case 2: {
+        if (others_.contains(owner)) return;
+        const std::string target = random_name();
+        return put(owner, "CNAME", wildcard || target <= owner ? "ns1" : target);
+      }
+      case 3:
+        if (wildcard) return;
+        put("ns." + owner, "A", fmt::format("192.0.2.{}", random_.below(256)));
+        return put(owner, "NS", "ns." + owner);
+      default:
+        return put(owner, "A", fmt::format("192.0.2.{}", random_.below(256)));
+    }
+  }
+
+  SeededRandom random_;
+  TestZone zone_;
+  std::set<std::string> aliases_, others_;
+};
+
 std::optional<std::string> read_exactly(int fd, size_t count) {
   std::string bytes(count, '\0');
   for (size_t at = 0; at < count;) {
@@ -130,53 +216,72 @@ std::string comparable(const std::string& packet) {
 
 class Oracle : public ::testing::Test {
  protected:
-  void SetUp() override { write_file(dir_ / "zone", std::string(kZone)); }
+  Oracle() {
+    constexpr uint64_t kSeeds = 6;
+    zones_.push_back(zone_of_everything());
+    for (uint64_t seed = 1; seed <= kSeeds; ++seed) zones_.push_back(ZoneGenerator(seed).run());
+    for (const TestZone& zone : zones_) write_file(dir_ / zone.apex, zone.text);
+  }
 
   void compare_with(uint16_t port, Process& server) {
-    const std::string probe = upstream_packet({.name = Name::parse("example.org").value(), .type = 6}, 1);
+    for (const TestZone& zone : zones_) {
+      SCOPED_TRACE(zone.apex);
+      compare_zone(zone, port, server);
+      if (HasFailure()) FAIL() << zone.text;
+    }
+  }
+
+  void compare_zone(const TestZone& zone, uint16_t port, Process& server) {
+    const Name apex = Name::parse(zone.apex).value();
+    const std::string probe = upstream_packet({.name = apex, .type = 6}, 1);
     ASSERT_TRUE(eventually([&] {
       const auto answer = ask(port, probe);
       return answer && testing::decode(*answer).starts_with("NOERROR aa");
     })) << server.output();
-    const ZoneSet zones({parse_zone(kZone, Name::parse("example.org").value()).value()});
-    for (const std::string& name : kNames) {
-      for (const uint16_t type : kTypes) {
-        const Query query{.id = 7, .name = Name::parse(name + "example.org").value(), .type = type};
-        std::string packet = upstream_packet(query, 7);
-        packet[2] = 0;  // no recursion desired: the servers are authoritative only
-        const auto theirs = ask(port, packet);
-        ASSERT_TRUE(theirs) << name << " " << type;
-        EXPECT_EQ(comparable(answer(zones, query, kMaxMessageBytes)), comparable(*theirs))
-            << name << " " << to_text(static_cast<Type>(type)) << "\nthey said\n"
-            << testing::decode(*theirs) << "we said\n"
-            << testing::decode(answer(zones, query, kMaxMessageBytes));
-      }
+    const auto parsed = parse_zone(zone.text, apex);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    const ZoneSet zones({*parsed});
+    for (const Question& question : zone.questions) {
+      const Query query{.id = 7, .name = Name::parse(question.name).value(), .type = question.type};
+      std::string packet = upstream_packet(query, 7);
+      packet[2] = 0;  // no recursion desired: the servers are authoritative only
+      const auto theirs = ask(port, packet);
+      ASSERT_TRUE(theirs) << question.name << " " << question.type;
+      const std::string ours = answer(zones, query, kMaxMessageBytes);
+      EXPECT_EQ(comparable(ours), comparable(*theirs))
+          << question.name << " " << to_text(static_cast<Type>(question.type)) << "\nthey said\n"
+          << testing::decode(*theirs) << "we said\n"
+          << testing::decode(ours);
     }
   }
 
+  std::vector<TestZone> zones_;
   TempDir dir_;
 };
 
 TEST_F(Oracle, KnotGivesTheSameAnswers) {
   const uint16_t port = free_port();
-  write_file(dir_ / "knot.conf",
-             fmt::format("server:\n    rundir: {0}\n    listen: 127.0.0.1@{1}\ndatabase:\n    storage: {0}\n"
-                         "zone:\n  - domain: example.org\n    file: {0}/zone\n    semantic-checks: off\n",
-                         dir_.path(), port));
+  std::string config =
+      fmt::format("server:\n    rundir: {0}\n    listen: 127.0.0.1@{1}\ndatabase:\n    storage: {0}\nzone:\n",
+                  dir_.path(), port);
+  for (const TestZone& zone : zones_)
+    config +=
+        fmt::format("  - domain: {0}\n    file: {1}/{0}\n    semantic-checks: off\n", zone.apex, dir_.path());
+  write_file(dir_ / "knot.conf", config);
   Process knot({"knotd", "-c", dir_ / "knot.conf"}, dir_ / "knot.log");
   compare_with(port, knot);
 }
 
 TEST_F(Oracle, BindGivesTheSameAnswers) {
   const uint16_t port = free_port();
-  write_file(
-      dir_ / "named.conf",
-      fmt::format(
-          "options {{ directory \"{0}\"; pid-file \"{0}/named.pid\"; session-keyfile \"{0}/session.key\";\n"
-          "  listen-on port {1} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;\n"
-          "  minimal-responses no; zero-no-soa-ttl no; dnssec-validation no; }};\ncontrols {{ }};\n"
-          "zone \"example.org\" {{ type primary; file \"{0}/zone\"; }};\n",
-          dir_.path(), port));
+  std::string config = fmt::format(
+      "options {{ directory \"{0}\"; pid-file \"{0}/named.pid\"; session-keyfile \"{0}/session.key\";\n"
+      "  listen-on port {1} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;\n"
+      "  minimal-responses no; zero-no-soa-ttl no; dnssec-validation no; }};\ncontrols {{ }};\n",
+      dir_.path(), port);
+  for (const TestZone& zone : zones_)
+    config += fmt::format("zone \"{0}\" {{ type primary; file \"{1}/{0}\"; }};\n", zone.apex, dir_.path());
+  write_file(dir_ / "named.conf", config);
   Process named({"named", "-g", "-c", dir_ / "named.conf", "-n", "1"}, dir_ / "named.log");
   compare_with(port, named);
 }

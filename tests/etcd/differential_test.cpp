@@ -415,6 +415,57 @@ TEST_P(DifferentialCorners, BadRequestsAreRefusedInEtcdsWords) {
   EXPECT_EQ(ours_.watch(empty_range, 1), theirs_.watch(empty_range, 1));
 }
 
+// Enumerations are open on the wire: a newer client may send what this server has no name for.
+TEST_P(DifferentialCorners, WhatTheServerHasNoNameForIsAnsweredAsByEtcd) {
+  pb::PutRequest put;
+  put.set_key("k");
+  put.set_value("1");
+  ASSERT_NO_FATAL_FAILURE(same(put));
+  put.set_key("l");
+  ASSERT_NO_FATAL_FAILURE(same(put));
+  for (const int unknown : {7, 99}) {
+    pb::TxnRequest txn;
+    pb::Compare& compare = *txn.add_compare();
+    compare.set_key("k");
+    compare.set_result(static_cast<pb::Compare::CompareResult>(unknown));
+    compare.set_version(1);
+    ASSERT_NO_FATAL_FAILURE(same(txn));
+    compare.set_result(pb::Compare::EQUAL);
+    compare.set_target(static_cast<pb::Compare::CompareTarget>(unknown));
+    ASSERT_NO_FATAL_FAILURE(same(txn));
+  }
+  // A target whose value is not there.
+  pb::TxnRequest txn;
+  txn.add_compare()->set_key("k");
+  txn.mutable_compare(0)->set_target(pb::Compare::VALUE);
+  ASSERT_NO_FATAL_FAILURE(same(txn));
+}
+
+TEST_P(DifferentialCorners, RevisionsThatAreGoneOrToComeAreRefusedAsByEtcd) {
+  pb::PutRequest put;
+  put.set_key("k");
+  for (int i = 0; i < 5; ++i) ASSERT_NO_FATAL_FAILURE(same(put));
+  pb::CompactionRequest compaction;
+  compaction.set_revision(4);
+  ASSERT_NO_FATAL_FAILURE(same(compaction));
+  for (const int64_t revision : {-1, 1, 3, 4, 6, 7, 1000}) {
+    pb::RangeRequest range;
+    range.set_key("k");
+    range.set_revision(revision);
+    ASSERT_NO_FATAL_FAILURE(same(range));
+    pb::TxnRequest txn;
+    *txn.add_success()->mutable_request_range() = range;
+    *txn.add_success()->mutable_request_put() = put;
+    ASSERT_NO_FATAL_FAILURE(same(txn));
+  }
+  for (const int64_t revision : {1, 3}) {
+    pb::WatchCreateRequest watch;
+    watch.set_key("k");
+    watch.set_start_revision(revision);
+    EXPECT_EQ(ours_.watch(watch, 4), theirs_.watch(watch, 4)) << revision;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Once, DifferentialCorners, ::testing::Values(0));
 
 }  // namespace

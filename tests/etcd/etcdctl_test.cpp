@@ -1,6 +1,5 @@
 // Debian's etcdctl against a served store: every command that it has for one member.
 #include "etcd/served_store.hpp"
-#include "store/archive.hpp"
 
 namespace cloudless::etcd::testing {
 namespace {
@@ -84,22 +83,6 @@ TEST_F(EtcdctlTest, ReportsStatusHealthMembersAlarmsAndHashes) {
   EXPECT_THAT(ctl_({"member", "list"}), HasSubstr(", started, cloudless, "));
   EXPECT_EQ(ctl_({"alarm", "list"}), "");
   EXPECT_EQ(ctl_({"alarm", "disarm"}), "");
-}
-
-TEST_F(EtcdctlTest, ASavedSnapshotIsAnArchive) {
-  for (int i = 0; i < 100; ++i) ctl_({"put", fmt::format("/s/{}", i), std::string(1000, 'x')});
-  const TempDir files;
-  EXPECT_THAT(ctl_({"snapshot", "save", files / "snapshot.db"}), HasSubstr("Snapshot saved at"));
-  std::string saved = cloudless::testing::read_file(files / "snapshot.db");
-  EXPECT_EQ(saved.size() % 512, 32u);
-  const auto contents = store::read_archive([&saved](size_t size) -> Result<std::string> {
-    const std::string piece = saved.substr(0, size);
-    saved.erase(0, piece.size());
-    return piece;
-  });
-  ASSERT_TRUE(contents) << contents.error().message;
-  EXPECT_EQ(contents->revision, 101);
-  EXPECT_EQ(contents->kvs.size(), 100u);
 }
 
 // Its verdict is about the machine's disk as much as about us, so what counts here is that no request failed.

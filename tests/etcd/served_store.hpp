@@ -90,6 +90,15 @@ class Etcdctl {
 class RealEtcd {
  public:
   RealEtcd() { start(); }
+  /// On the data of a snapshot, by etcdctl.
+  explicit RealEtcd(const std::string& snapshot) {
+    const CommandResult restored = cloudless::testing::run_command(
+        {"env", "ETCDCTL_API=3", "etcdctl", "snapshot", "restore", snapshot, "--data-dir", dir_ / "data",
+         "--name", "default", "--initial-advertise-peer-urls", peer_url(), "--initial-cluster",
+         "default=" + peer_url()});
+    if (restored.exit_code != 0) throw std::runtime_error("etcdctl cannot restore: " + restored.output);
+    start();
+  }
 
   std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
   /// Ends it and starts it again on the same data and port.
@@ -99,9 +108,10 @@ class RealEtcd {
   }
 
  private:
+  std::string peer_url() const { return "http://127.0.0.1:" + std::to_string(peer_port_); }
   void start() {
     const std::string client = "http://" + endpoint();
-    const std::string peer = "http://127.0.0.1:" + std::to_string(peer_port_);
+    const std::string peer = peer_url();
     process_ = std::make_unique<Process>(
         std::vector<std::string>{"etcd", "--data-dir", dir_ / "data", "--listen-client-urls", client,
                                  "--advertise-client-urls", client, "--listen-peer-urls", peer,
