@@ -1,5 +1,5 @@
 # The face of the project. `sudo make test` on a fresh Debian 12 machine needs nothing else.
-.PHONY: help setup build test bench format lint demo demo-clean demo-ha clean
+.PHONY: help setup build test fuzz bench format lint demo demo-clean demo-ha clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -17,6 +17,11 @@ build:
 ## make test        install what is needed, build, run every test
 test:
 	scripts/test.sh
+
+## make fuzz        every fuzz target with sanitizers, FUZZ_SECONDS each (60)
+fuzz:
+	scripts/setup.sh build
+	scripts/fuzz.sh
 
 ## make bench       benchmarks, each beside a real peer (scripts/bench.sh PART: one of them)
 bench:

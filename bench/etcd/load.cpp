@@ -15,6 +15,7 @@
 
 #include "etcd/rpc.grpc.pb.h"
 #include "kubernetes_objects.hpp"
+#include "unary_load.hpp"
 
 namespace cloudless::bench {
 
@@ -71,6 +72,7 @@ class Run {
     return {.per_second = total_ / seconds,
             .p50_ms = latencies_[latencies_.size() / 2],
             .p99_ms = latencies_[latencies_.size() * 99 / 100],
+            .longest_ms = latencies_.back(),
             .failed = failed_.load()};
   }
 
@@ -82,35 +84,6 @@ class Run {
   std::mutex mutex_;
   std::condition_variable done_;
   int active_;
-};
-
-// One caller that puts, one after another.
-class PutCaller {
- public:
-  PutCaller(pb::KV::Stub& stub, Run& run, const std::string& prefix, size_t value_bytes)
-      : stub_(stub), run_(run), prefix_(prefix), value_bytes_(value_bytes) {}
-
-  void next() {
-    const std::optional<int> number = run_.take();
-    if (!number) return run_.leave();
-    request_.set_key(fmt::format("{}{:08}", prefix_, *number));
-    request_.set_value(json_filler(static_cast<uint64_t>(*number), value_bytes_));
-    context_.emplace();
-    const auto begun = Steady::now();
-    stub_.async()->Put(&*context_, &request_, &response_, [this, begun, number](const grpc::Status& status) {
-      run_.ended(*number, Steady::now() - begun, status.ok());
-      next();
-    });
-  }
-
- private:
-  pb::KV::Stub& stub_;
-  Run& run_;
-  const std::string& prefix_;
-  const size_t value_bytes_;
-  pb::PutRequest request_;
-  pb::PutResponse response_;
-  std::optional<grpc::ClientContext> context_;
 };
 
 // The keys of the mix and what their writers know of them.
@@ -244,15 +217,35 @@ class WatchCaller final : public grpc::ClientBidiReactor<pb::WatchRequest, pb::W
 
 LoadResult put_load(const std::string& endpoint, int clients, int total, size_t value_bytes,
                     const std::string& prefix) {
-  const auto stubs = connect_all(endpoint, clients);
-  Run run(clients, total);
-  std::vector<std::unique_ptr<PutCaller>> callers;
-  for (int i = 0; i < clients; ++i) {
-    callers.push_back(std::make_unique<PutCaller>(*stubs[i % stubs.size()], run, prefix, value_bytes));
+  std::vector<std::string> messages;
+  for (int number = 0; number < total; ++number) {
+    pb::PutRequest request;
+    request.set_key(fmt::format("{}{:08}", prefix, number));
+    request.set_value(json_filler(static_cast<uint64_t>(number), value_bytes));
+    messages.push_back(request.SerializeAsString());
   }
-  const auto begun = Steady::now();
-  for (const auto& caller : callers) caller->next();
-  return run.wait(begun);
+  CallTimes times = call_all(endpoint, "/etcdserverpb.KV/Put", messages, clients, kConnections);
+  std::sort(times.latencies_ms.begin(), times.latencies_ms.end());
+  return {.per_second = total / times.seconds,
+          .p50_ms = times.latencies_ms[times.latencies_ms.size() / 2],
+          .p99_ms = times.latencies_ms[times.latencies_ms.size() * 99 / 100],
+          .longest_ms = times.latencies_ms.back(),
+          .failed = times.failed};
+}
+
+bool compact_all(const std::string& endpoint) {
+  const auto stub = pb::KV::NewStub(connect(endpoint));
+  pb::RangeRequest range;
+  range.set_key("present");
+  pb::RangeResponse present;
+  grpc::ClientContext range_context;
+  if (!stub->Range(&range_context, range, &present).ok()) return false;
+  pb::CompactionRequest request;
+  request.set_revision(present.header().revision());
+  request.set_physical(true);
+  pb::CompactionResponse response;
+  grpc::ClientContext context;
+  return stub->Compact(&context, request, &response).ok();
 }
 
 MixResult kubernetes_load(const std::string& endpoint, int clients, int total, int watchers) {

@@ -11,12 +11,17 @@ struct LoadResult {
   double per_second = 0;
   double p50_ms = 0;
   double p99_ms = 0;
+  double longest_ms = 0;
   int64_t failed = 0;
 };
 
 /// `total` puts of new keys by `clients` callers; values are `value_bytes` of JSON-like text.
 LoadResult put_load(const std::string& endpoint, int clients, int total, size_t value_bytes,
                     const std::string& prefix);
+
+/// Asks for everything but the present state to be forgotten, and returns once the space is free. False where
+/// the server refuses.
+bool compact_all(const std::string& endpoint);
 
 struct MixResult {
   LoadResult operations;

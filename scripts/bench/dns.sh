@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The DNS server beside Knot DNS, NSD and PowerDNS, each on one pinned core. Started by scripts/bench.sh.
+set -euo pipefail
+cmake --build --preset release --target bench_dns bench_dns_server
+build/release/bench_dns build/release/bench_dns_server
