@@ -2,6 +2,7 @@
 """python3-kubernetes against the cluster of $KUBECONFIG: typed, custom and dynamic clients, watches, credentials."""
 import base64
 import json
+import logging
 import threading
 import time
 
@@ -186,6 +187,8 @@ def leader_election():
     """Its lock is a ConfigMap that many writers fight for."""
     from kubernetes.leaderelection import electionconfig, leaderelection
     from kubernetes.leaderelection.resourcelock.configmaplock import ConfigMapLock
+    # Its thread goes on to the end, and would log between our last words.
+    logging.disable(logging.INFO)
     led = threading.Event()
     election = electionconfig.Config(ConfigMapLock("leader", NAMESPACE, "me"), lease_duration=3, renew_deadline=2,
                                      retry_period=1, onstarted_leading=led.set, onstopped_leading=None)
