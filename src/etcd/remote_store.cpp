@@ -3,6 +3,7 @@
 #include "base/files.hpp"
 #include "etcd/client_convert.hpp"
 #include "etcd/remote_watcher.hpp"
+#include "net/grpc_callback_queue.hpp"
 #include "store/errors.hpp"
 
 namespace cloudless::etcd {
@@ -199,12 +200,6 @@ Task<Result<store::Status>> RemoteStore::status() {
   co_return status;
 }
 
-// gRPC 1.51 ends its callback queue with the last channel that has used it, and at times drops the queue's
-// last reference twice when it does, which aborts the program. A channel that stays for good keeps the queue.
-void keep_callback_queue(const std::shared_ptr<grpc::Channel>& channel) {
-  [[maybe_unused]] static const auto* const kept = new std::shared_ptr<grpc::Channel>(channel);
-}
-
 Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const RemoteOptions& options) {
   if (options.endpoints.front().starts_with("http://")) return grpc::InsecureChannelCredentials();
   grpc::SslCredentialsOptions ssl;
@@ -245,7 +240,7 @@ Result<std::unique_ptr<store::Store>> make_remote_store(RemoteOptions options) {
   for (const std::string& url : options.endpoints) {
     const std::string target = url.substr(url.find("://") + 3);
     const auto channel = grpc::CreateCustomChannel(target, creds, arguments);
-    keep_callback_queue(channel);
+    net::keep_callback_queue(channel);
     members.push_back({channel, pb::KV::NewStub(channel), pb::Watch::NewStub(channel),
                        pb::Lease::NewStub(channel), pb::Maintenance::NewStub(channel)});
   }

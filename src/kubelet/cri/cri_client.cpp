@@ -8,6 +8,7 @@
 #include "cri/containerd_events.grpc.pb.h"
 #include "cri/cri.grpc.pb.h"
 #include "kubelet/cri/convert.hpp"
+#include "net/grpc_callback_queue.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/completion.hpp"
 #include "runtime/timer.hpp"
@@ -209,23 +210,13 @@ pb::ImageSpec image_spec(const std::string& image) {
 
 }  // namespace
 
-namespace {
-
-// gRPC 1.51 ends its callback queue with the last channel that has used it, and at times drops the queue's
-// last reference twice when it does, which aborts the program. A channel that stays for good keeps the queue.
-void keep_callback_queue(const std::shared_ptr<grpc::Channel>& channel) {
-  [[maybe_unused]] static const auto* const kept = new std::shared_ptr<grpc::Channel>(channel);
-}
-
-}  // namespace
-
 struct CriClient::State {
   explicit State(const std::string& endpoint)
       : channel(make_channel(endpoint)),
         runtime(pb::RuntimeService::NewStub(channel)),
         images(pb::ImageService::NewStub(channel)),
         events(events::Events::NewStub(channel)) {
-    keep_callback_queue(channel);
+    net::keep_callback_queue(channel);
   }
 
   using Runtime = std::remove_pointer_t<decltype(std::declval<pb::RuntimeService::Stub>().async())>;
