@@ -1,7 +1,6 @@
 #include "dns/cluster_records.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "base/encoding.hpp"
 #include "base/strings.hpp"
@@ -37,45 +36,26 @@ std::string dashed(std::string text) {
 
 class Builder {
  public:
-  Builder(const ClusterOptions& options, const ClusterView& view, const Name& domain)
-      : view_(view), domain_(domain) {
-    for (const SlicePtr& slice : view.slices) {
-      const auto label = slice->metadata.labels.find(std::string(kServiceNameLabel));
-      if (label != slice->metadata.labels.end())
-        slices_[{slice->metadata.namespace_, label->second}].push_back(slice);
-    }
-    add_infrastructure(options);
-    for (const auto& service : view.services) add_service(*service);
-  }
+  Builder(const Name& domain, const NodeAlive& node_alive) : domain_(domain), node_alive_(node_alive) {}
 
-  std::vector<Record>& forward() { return forward_; }
-  const std::vector<Record>& reverse() const { return reverse_; }
+  std::vector<Record> run(const Service& service, const std::vector<SlicePtr>& slices) {
+    const auto name =
+        Name::parse(fmt::format("{}.{}.svc", service.metadata.name, service.metadata.namespace_), domain_);
+    if (!name) return {};
+    if (service.spec.type == "ExternalName") {
+      if (const auto target = Name::parse(service.spec.externalName)) add(name, Type::kCname, target->wire());
+    } else if (service.spec.clusterIP == "None") {
+      add_headless(service, slices, *name);
+    } else {
+      add_cluster_addresses(service, *name);
+    }
+    return std::move(records_);
+  }
 
  private:
   void add(const Result<Name>& owner, Type type, std::string rdata) {
     // A name that breaks DNS's limits cannot be asked for either.
-    if (owner) forward_.push_back({*owner, type, kClusterTtl, std::move(rdata)});
-  }
-
-  void add_infrastructure(const ClusterOptions& options) {
-    const Name ns = Name::parse("ns.dns", domain_).value();
-    add(domain_, Type::kNs, ns.wire());
-    add(ns, address_type(options.dns_address), std::string(options.dns_address.bytes()));
-    add(Name::parse("dns-version", domain_), Type::kTxt,
-        parse_rdata(Type::kTxt, kSpecVersion, domain_).value());
-  }
-
-  void add_service(const Service& service) {
-    const auto name =
-        Name::parse(fmt::format("{}.{}.svc", service.metadata.name, service.metadata.namespace_), domain_);
-    if (!name) return;
-    if (service.spec.type == "ExternalName") {
-      if (const auto target = Name::parse(service.spec.externalName)) add(name, Type::kCname, target->wire());
-    } else if (service.spec.clusterIP == "None") {
-      add_headless(service, *name);
-    } else {
-      add_cluster_addresses(service, *name);
-    }
+    if (owner) records_.push_back({*owner, type, kClusterTtl, std::move(rdata)});
   }
 
   void add_cluster_addresses(const Service& service, const Name& name) {
@@ -83,7 +63,7 @@ class Builder {
       const auto address = net::IpAddress::parse(text);
       if (!address) continue;
       add(name, address_type(*address), std::string(address->bytes()));
-      reverse_.push_back({reverse_name(*address), Type::kPtr, kClusterTtl, name.wire()});
+      add(reverse_name(*address), Type::kPtr, name.wire());
     }
     if (service.spec.clusterIPs.empty()) return;
     for (const auto& port : service.spec.ports)
@@ -96,10 +76,8 @@ class Builder {
     add(Name::parse(fmt::format("_{}._{}", port, to_lower(protocol)), service), Type::kSrv, std::move(rdata));
   }
 
-  void add_headless(const Service& service, const Name& name) {
-    const auto found = slices_.find({service.metadata.namespace_, service.metadata.name});
-    if (found == slices_.end()) return;
-    for (const SlicePtr& slice : found->second) {
+  void add_headless(const Service& service, const std::vector<SlicePtr>& slices, const Name& name) {
+    for (const SlicePtr& slice : slices) {
       for (const Endpoint& endpoint : slice->endpoints) {
         if (is_published(service, endpoint)) add_endpoint(*slice, endpoint, name);
       }
@@ -107,7 +85,7 @@ class Builder {
   }
 
   bool is_published(const Service& service, const Endpoint& endpoint) const {
-    if (endpoint.nodeName && view_.node_alive && !view_.node_alive(*endpoint.nodeName)) return false;
+    if (endpoint.nodeName && node_alive_ && !node_alive_(*endpoint.nodeName)) return false;
     return service.spec.publishNotReadyAddresses || endpoint.conditions.ready.value_or(true);
   }
 
@@ -119,7 +97,7 @@ class Builder {
       if (!name) continue;
       add(service, address_type(*address), std::string(address->bytes()));
       add(name, address_type(*address), std::string(address->bytes()));
-      reverse_.push_back({reverse_name(*address), Type::kPtr, kClusterTtl, name->wire()});
+      add(reverse_name(*address), Type::kPtr, name->wire());
       for (const auto& port : slice.ports) {
         if (port.port) {
           add_port(service, port.name.value_or(""), port.protocol.value_or("TCP"),
@@ -129,16 +107,14 @@ class Builder {
     }
   }
 
-  const ClusterView& view_;
   const Name& domain_;
-  std::map<std::pair<std::string, std::string>, std::vector<SlicePtr>> slices_;
-  std::vector<Record> forward_;
-  std::vector<Record> reverse_;
+  const NodeAlive& node_alive_;
+  std::vector<Record> records_;
 };
 
-Record soa(const Name& apex, const Name& domain, uint32_t serial) {
+Record soa(const Name& apex, const Name& domain) {
   std::string rdata = Name::parse("ns.dns", domain)->wire() + Name::parse("hostmaster", domain)->wire();
-  for (const uint32_t number : {serial, 7200u, 1800u, 86400u, kClusterTtl}) append_u32(rdata, number);
+  for (const uint32_t number : {1u, 7200u, 1800u, 86400u, kClusterTtl}) append_u32(rdata, number);
   return {apex, Type::kSoa, kClusterTtl, std::move(rdata)};
 }
 
@@ -187,32 +163,30 @@ std::vector<Name> reverse_apexes(const net::Prefix& prefix) {
   return apexes;
 }
 
-Result<std::vector<std::shared_ptr<const Zone>>> cluster_zones(const ClusterOptions& options,
-                                                               const ClusterView& view, uint32_t serial) {
+Result<std::vector<std::shared_ptr<const Zone>>> cluster_zones(const ClusterOptions& options) {
   const Name domain = TRY(Name::parse(options.domain)).canonical();
-  Builder builder(options, view, domain);
-  std::vector<std::shared_ptr<const Zone>> zones;
-  builder.forward().push_back(soa(domain, domain, serial));
+  const Name ns = TRY(Name::parse("ns.dns", domain));
+  const Name version = TRY(Name::parse("dns-version", domain));
   const Name pods = TRY(Name::parse("pod", domain));
-  zones.push_back(TRY(Zone::make(domain, std::move(builder.forward()),
-                                 [pods](const Name& name) { return pod_records(name, pods); })));
-  std::map<Name, std::vector<Record>> reverse;
+  std::vector<Record> forward{
+      soa(domain, domain),
+      {domain, Type::kNs, kClusterTtl, ns.wire()},
+      {ns, address_type(options.dns_address), kClusterTtl, std::string(options.dns_address.bytes())},
+      {version, Type::kTxt, kClusterTtl, TRY(parse_rdata(Type::kTxt, kSpecVersion, domain))}};
+  std::vector<std::shared_ptr<const Zone>> zones;
+  zones.push_back(TRY(
+      Zone::make(domain, std::move(forward), [pods](const Name& name) { return pod_records(name, pods); })));
   for (const net::Prefix& prefix : options.reverse_prefixes) {
     for (const Name& apex : reverse_apexes(prefix)) {
-      reverse[apex] = {soa(apex, domain, serial),
-                       {apex, Type::kNs, kClusterTtl, Name::parse("ns.dns", domain)->wire()}};
+      zones.push_back(TRY(Zone::make(apex, {soa(apex, domain), {apex, Type::kNs, kClusterTtl, ns.wire()}})));
     }
   }
-  for (const Record& record : builder.reverse()) {
-    for (Name at = record.owner; !at.is_root(); at = at.parent()) {
-      const auto found = reverse.find(at);
-      if (found == reverse.end()) continue;
-      found->second.push_back(record);
-      break;
-    }
-  }
-  for (auto& [apex, records] : reverse) zones.push_back(TRY(Zone::make(apex, std::move(records))));
   return zones;
+}
+
+std::vector<Record> service_records(const Name& domain, const Service& service,
+                                    const std::vector<SlicePtr>& slices, const NodeAlive& node_alive) {
+  return Builder(domain, node_alive).run(service, slices);
 }
 
 }  // namespace cloudless::dns

@@ -27,23 +27,24 @@ inline constexpr uint32_t kClusterTtl = 5;
 /// The label by which an EndpointSlice names its Service.
 inline constexpr std::string_view kServiceNameLabel = "kubernetes.io/service-name";
 
-struct ClusterView {
-  std::vector<std::shared_ptr<const api::core::v1::Service>> services;
-  std::vector<std::shared_ptr<const api::discovery::v1::EndpointSlice>> slices;
-  /// False for a node that the failure detector knows dead: its endpoints are left out (decision 9).
-  std::function<bool(const std::string& node)> node_alive;
-};
-
 struct ClusterOptions {
   std::string domain = "cluster.local";
   net::IpAddress dns_address;                 // of the cluster's DNS service
   std::vector<net::Prefix> reverse_prefixes;  // service and pod networks
 };
 
-/// The forward zone first, then the reverse zones, one per octet (or nibble) boundary that covers the
-/// prefixes.
-Result<std::vector<std::shared_ptr<const Zone>>> cluster_zones(const ClusterOptions& options,
-                                                               const ClusterView& view, uint32_t serial);
+/// What the cluster's zones hold without any Service: the forward zone, which also computes the names of
+/// pods, and the reverse zones, one per octet (or nibble) boundary that covers the prefixes.
+Result<std::vector<std::shared_ptr<const Zone>>> cluster_zones(const ClusterOptions& options);
+
+/// False for a node that the failure detector knows dead: its endpoints are left out (decision 9).
+using NodeAlive = std::function<bool(const std::string& node)>;
+
+/// What one Service adds, reverse names included. `slices`: its own; they count where it is headless.
+std::vector<Record> service_records(
+    const Name& domain, const api::core::v1::Service& service,
+    const std::vector<std::shared_ptr<const api::discovery::v1::EndpointSlice>>& slices,
+    const NodeAlive& node_alive);
 
 /// "1.2.0.192.in-addr.arpa." (RFC 1035 section 3.5), or under ip6.arpa (RFC 3596 section 2.5).
 Name reverse_name(const net::IpAddress& address);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dns/merged_zones.hpp"
 #include "dns/testing/decode.hpp"
 
 namespace cloudless::dns {
@@ -29,7 +30,13 @@ class ClusterRecords : public ::testing::Test {
                                  .dns_address = net::IpAddress::parse("10.96.0.10").value(),
                                  .reverse_prefixes = {net::Prefix::parse("10.96.0.0/12").value(),
                                                       net::Prefix::parse("10.244.0.0/16").value()}};
-    const ZoneSet zones(cluster_zones(options, view_, 1).value());
+    MergedZones merged(cluster_zones(options).value());
+    const Name domain = Name::parse(options.domain).value();
+    for (const auto& service : services_) {
+      merged.set({.kind = "Service", .name = service->metadata.name},
+                 service_records(domain, *service, slices_, node_alive_), 1);
+    }
+    const ZoneSet zones(merged.update().value());
     const std::string text = testing::decode(answer(
         zones, {.name = Name::parse(name).value(), .type = static_cast<uint16_t>(type)}, kEdnsUdpLimit));
     return text.substr(0, text.find("\nau") == std::string::npos ? text.size() : text.find("\nau") + 1);
@@ -37,7 +44,7 @@ class ClusterRecords : public ::testing::Test {
 
   void add_headless() {
     auto headless = service("db", "None");
-    view_.services.push_back(headless);
+    services_.push_back(headless);
     auto slice = std::make_shared<EndpointSlice>();
     slice->metadata.namespace_ = "default";
     slice->metadata.labels = {{"kubernetes.io/service-name", "db"}};
@@ -51,14 +58,16 @@ class ClusterRecords : public ::testing::Test {
       slice->endpoints.push_back(endpoint);
     }
     slice->endpoints[0].hostname = "db-0";
-    view_.slices.push_back(slice);
+    slices_.push_back(slice);
   }
 
-  ClusterView view_;
+  std::vector<std::shared_ptr<const Service>> services_;
+  std::vector<std::shared_ptr<const EndpointSlice>> slices_;
+  NodeAlive node_alive_;
 };
 
 TEST_F(ClusterRecords, AServiceHasItsClusterAddressItsPortsAndAReverseName) {
-  view_.services.push_back(service("web", "10.100.1.2"));
+  services_.push_back(service("web", "10.100.1.2"));
   EXPECT_EQ(ask("web.default.svc.cluster.local", Type::kA),
             "NOERROR aa\nan web.default.svc.cluster.local. 5 A 10.100.1.2\n");
   EXPECT_EQ(ask("_http._tcp.web.default.svc.cluster.local", Type::kSrv),
@@ -86,7 +95,7 @@ TEST_F(ClusterRecords, AHeadlessServiceHasItsReadyEndpoints) {
 
 TEST_F(ClusterRecords, EndpointsOnADeadNodeAreLeftOut) {
   add_headless();
-  view_.node_alive = [](const std::string& node) { return node != "one"; };
+  node_alive_ = [](const std::string& node) { return node != "one"; };
   EXPECT_EQ(ask("db.default.svc.cluster.local", Type::kA),
             "NOERROR aa\nan db.default.svc.cluster.local. 5 A 10.244.1.2\n");
   EXPECT_EQ(ask("db-0.db.default.svc.cluster.local", Type::kA), "NXDOMAIN aa\n");
@@ -94,9 +103,9 @@ TEST_F(ClusterRecords, EndpointsOnADeadNodeAreLeftOut) {
 
 TEST_F(ClusterRecords, UnreadyEndpointsArePublishedWhereTheServiceAsksForIt) {
   add_headless();
-  const auto headless = std::make_shared<Service>(*view_.services[0]);
+  const auto headless = std::make_shared<Service>(*services_[0]);
   headless->spec.publishNotReadyAddresses = true;
-  view_.services[0] = headless;
+  services_[0] = headless;
   EXPECT_NE(ask("db.default.svc.cluster.local", Type::kA).find("10.244.0.3"), std::string::npos);
 }
 
@@ -104,7 +113,7 @@ TEST_F(ClusterRecords, AnExternalNameIsAnAlias) {
   auto alias = service("out", "");
   alias->spec.type = "ExternalName";
   alias->spec.externalName = "www.example.net";
-  view_.services.push_back(alias);
+  services_.push_back(alias);
   EXPECT_EQ(ask("out.default.svc.cluster.local", Type::kA),
             "NOERROR aa\nan out.default.svc.cluster.local. 5 CNAME www.example.net.\n");
 }
@@ -115,6 +124,16 @@ TEST_F(ClusterRecords, APodsDashedNameSpellsItsAddress) {
   EXPECT_EQ(ask("10-244-1-7.any.pod.cluster.local", Type::kAaaa), "NOERROR aa\n");
   EXPECT_EQ(ask("web.any.pod.cluster.local", Type::kA), "NXDOMAIN aa\n");
   EXPECT_EQ(ask("pod.cluster.local", Type::kA), "NOERROR aa\n");
+}
+
+TEST_F(ClusterRecords, AnAddressOfTwoHeadlessServicesHasBothNames) {
+  add_headless();
+  const auto other = std::make_shared<Service>(*services_[0]);
+  other->metadata.name = "db2";
+  services_.push_back(other);
+  EXPECT_EQ(ask("1.0.244.10.in-addr.arpa", Type::kPtr),
+            "NOERROR aa\nan 1.0.244.10.in-addr.arpa. 5 PTR db-0.db.default.svc.cluster.local.\n"
+            "an 1.0.244.10.in-addr.arpa. 5 PTR db-0.db2.default.svc.cluster.local.\n");
 }
 
 TEST(ReverseZones, CoverAPrefixAtItsNextBoundary) {

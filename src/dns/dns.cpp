@@ -10,9 +10,13 @@
 
 namespace cloudless::dns {
 
+using api::core::v1::Service;
+using api::discovery::v1::EndpointSlice;
 using runtime::Task;
 
 namespace {
+
+constexpr const char* kByService = "dns.service";
 
 // A burst of changes (a rollout, the first list) is one rebuild.
 constexpr Duration kCoalesce = std::chrono::milliseconds(5);
@@ -41,14 +45,24 @@ client::ObjectRef ref_to(const Origin& origin) {
           .field_path = {}};
 }
 
-// Of slices the zones hold those of headless Services alone, so that endpoints that come and go elsewhere
-// cost nothing. A slice that is here before its Service counts: it may be.
-bool makes_records(const api::discovery::v1::EndpointSlice& slice,
-                   const client::Informer<api::core::v1::Service>& services) {
+std::vector<std::string> service_of(const EndpointSlice& slice) {
   const auto label = slice.metadata.labels.find(std::string(kServiceNameLabel));
-  if (label == slice.metadata.labels.end()) return false;
-  const auto service = services.cache().get(slice.metadata.namespace_, label->second);
-  return !service || service->spec.clusterIP == "None";
+  if (label == slice.metadata.labels.end()) return {};
+  return {client::object_key(slice.metadata.namespace_, label->second)};
+}
+
+// The origin of what an object asks for, from its key alone: the object may be gone.
+Origin origin_of(std::string_view kind, std::string_view key) {
+  const size_t slash = key.find('/');
+  return {.kind = std::string(kind),
+          .api_version = {},
+          .ns = std::string(key.substr(0, slash)),
+          .name = std::string(key.substr(slash + 1)),
+          .uid = {}};
+}
+
+uint32_t serial_of(std::string_view resource_version) {
+  return static_cast<uint32_t>(client::revision_of(resource_version));
 }
 
 template <class T>
@@ -82,19 +96,51 @@ Dns::Dns(Options options, runtime::EventLoop& loop, client::Informers& informers
 Dns::~Dns() = default;
 
 Result<> Dns::start() {
+  domain_ = TRY(Name::parse(options_.cluster.domain)).canonical();
+  own_ = MergedZones(TRY(cluster_zones(options_.cluster)));
   TRY(server_.start());
-  const auto notify = [this](const auto&, const auto&) { changed_.notify(); };
-  config_maps_.add_handler(notify);
-  services_.add_handler(notify);
-  slices_.add_handler([this](const auto& before, const auto& now) {
-    if (makes_records(now ? *now : *before, services_)) changed_.notify();
-  });
-  ingresses_.add_handler(notify);
-  dns_endpoints_.add_handler(notify);
-  if (membership_) membership_subscription_ = membership_->subscribe([this] { changed_.notify(); });
+  follow();
   scope_.spawn(config_maps_.run());
-  scope_.spawn(rebuild_on_change());
+  scope_.spawn(work_in_changes());
+  changed_.notify();
   return {};
+}
+
+void Dns::follow() {
+  config_maps_.add_handler([this](const auto&, const auto&) {
+    texts_changed_ = true;
+    changed_.notify();
+  });
+  const auto note_in = [this](Keys& keys) {
+    return [this, &keys](const auto& before, const auto& now) {
+      keys.insert(client::key_of(now ? *now : *before));
+      changed_.notify();
+    };
+  };
+  services_.add_handler(note_in(changed_services_));
+  ingresses_.add_handler(note_in(changed_ingresses_));
+  dns_endpoints_.add_handler(note_in(changed_endpoints_));
+  // Of slices those of headless Services alone make records, so that endpoints that come and go elsewhere
+  // cost nothing. A Service that comes after its slices, or becomes headless, changes itself.
+  slices_.add_index(kByService, service_of);
+  slices_.add_handler([this](const auto& before, const auto& now) {
+    for (const auto* slice : {before.get(), now.get()}) {
+      if (!slice) continue;
+      for (const std::string& key : service_of(*slice)) note_if_headless(key);
+    }
+  });
+  if (membership_) {
+    membership_subscription_ = membership_->subscribe([this] {
+      for (const auto& [key, service] : services_.cache().all()) note_if_headless(key);
+    });
+  }
+}
+
+void Dns::note_if_headless(const std::string& service_key) {
+  const auto service = services_.cache().get(service_key);
+  if (!service || service->spec.clusterIP != "None") return;
+  changed_services_.insert(service_key);
+  changed_.notify();
 }
 
 Task<void> Dns::stop() {
@@ -104,84 +150,108 @@ Task<void> Dns::stop() {
   co_await server_.stop();
 }
 
-Task<void> Dns::rebuild_on_change() {
+Task<void> Dns::work_in_changes() {
   while (co_await changed_.wait()) {
     if (!co_await runtime::sleep_for(kCoalesce)) co_return;
-    rebuild();
+    work_in();
+    publish();
   }
 }
 
-void Dns::rebuild() {
-  const uint32_t serial = newest_revision();
-  SourcesUpdate update = update_sources(sources_, values_of(config_maps_));
-  sources_ = update.sources;
-  const PublicZones public_zones = build_zones(sources_, collect_wanted(), serial);
-  ClusterView view{.services = values_of(services_), .slices = values_of(slices_), .node_alive = {}};
-  if (membership_) {
-    view.node_alive = [members = membership_->view()](const std::string& node) {
-      return !members->is_dead(node);
-    };
+void Dns::work_in() {
+  if (std::exchange(texts_changed_, false)) read_texts();
+  for (const std::string& key : std::exchange(changed_services_, {})) read_service(key);
+  for (const std::string& key : std::exchange(changed_ingresses_, {})) {
+    const auto ingress = ingresses_.cache().get(key);
+    if (ingress) {
+      take(collect(*ingress), ingress->metadata.resourceVersion);
+    } else {
+      take({.origin = origin_of("Ingress", key), .records = {}, .problems = {}}, {});
+    }
   }
-  auto own = cluster_zones(options_.cluster, view, serial);
-  if (!own) {
-    log_.error("the cluster's zones cannot be built, the last ones stay", {{"error", own.error()}});
+  for (const std::string& key : std::exchange(changed_endpoints_, {})) {
+    const auto endpoint = dns_endpoints_.cache().get(key);
+    const auto* object = endpoint ? endpoint->object.if_object() : nullptr;
+    if (object) {
+      take(collect_dns_endpoint(*object), endpoint->metadata.resourceVersion);
+    } else {
+      take({.origin = origin_of("DNSEndpoint", key), .records = {}, .problems = {}}, {});
+    }
+  }
+}
+
+void Dns::read_texts() {
+  SourcesUpdate update = update_sources(sources_, values_of(config_maps_));
+  sources_ = std::move(update.sources);
+  text_problems_ = std::move(update.problems);
+  loaded_ = std::move(update.loaded);
+  public_.set_fixed(zones_of(sources_));
+}
+
+void Dns::read_service(const std::string& key) {
+  const auto service = services_.cache().get(key);
+  if (!service) {
+    own_.set(origin_of("Service", key), {}, 0);
+    take({.origin = origin_of("Service", key), .records = {}, .problems = {}}, {});
+    return;
+  }
+  const auto slices = slices_.cache().by_index(kByService, key);
+  uint32_t revision = serial_of(service->metadata.resourceVersion);
+  for (const auto& slice : slices) {
+    if (service->spec.clusterIP == "None")
+      revision = std::max(revision, serial_of(slice->metadata.resourceVersion));
+  }
+  NodeAlive alive;
+  if (membership_) {
+    alive = [members = membership_->view()](const std::string& node) { return !members->is_dead(node); };
+  }
+  own_.set(origin_of("Service", key), service_records(domain_, *service, slices, alive), revision);
+  take(collect(*service), service->metadata.resourceVersion);
+}
+
+void Dns::take(Wanted wanted, std::string_view resource_version) {
+  object_problems_.erase(wanted.origin);
+  if (!wanted.problems.empty()) object_problems_.emplace(wanted.origin, std::move(wanted.problems));
+  public_.set(wanted.origin, std::move(wanted.records), serial_of(resource_version));
+}
+
+void Dns::publish() {
+  auto for_anybody = public_.update();
+  auto own = own_.update();
+  for (const auto* updated : {&for_anybody, &own}) {
+    if (*updated) continue;
+    log_.error("zones cannot be built, the last ones stay", {{"error", updated->error()}});
     return;
   }
   auto zones = std::make_shared<Zones>();
-  zones->for_anybody = ZoneSet(public_zones.zones);
-  std::ranges::copy(public_zones.zones, std::back_inserter(*own));
+  zones->for_anybody = ZoneSet(*for_anybody);
+  std::ranges::copy(*for_anybody, std::back_inserter(*own));
   zones->for_cluster = ZoneSet(std::move(*own));
   server_.set_zones(std::move(zones));
-  report(update, public_zones);
+  report();
 }
 
-Wanted Dns::collect_wanted() const {
-  Wanted wanted;
-  for (const auto& [key, service] : services_.cache().all()) collect(*service, wanted);
-  for (const auto& [key, ingress] : ingresses_.cache().all()) collect(*ingress, wanted);
-  for (const auto& [key, endpoint] : dns_endpoints_.cache().all()) {
-    if (const auto* object = endpoint->object.if_object()) collect_dns_endpoint(*object, wanted);
-  }
-  return wanted;
-}
-
-// The highest revision among what records are made from: the same on every node that sees the same objects.
-uint32_t Dns::newest_revision() const {
-  int64_t newest = 0;
-  const auto count = [&newest](const auto& object) {
-    newest = std::max(newest, client::revision_of(object.metadata.resourceVersion));
-  };
-  const auto look = [&count](const auto& informer) {
-    for (const auto& [key, object] : informer.cache().all()) count(*object);
-  };
-  look(config_maps_);
-  look(services_);
-  for (const auto& [key, slice] : slices_.cache().all()) {
-    if (makes_records(*slice, services_)) count(*slice);
-  }
-  look(ingresses_);
-  look(dns_endpoints_);
-  return static_cast<uint32_t>(newest);
-}
-
-void Dns::report(const SourcesUpdate& update, const PublicZones& zones) {
+void Dns::report() {
+  std::vector<Origin> loaded = std::exchange(loaded_, {});
   if (!options_.reports()) return;
-  for (const Origin& origin : update.loaded) {
+  for (const Origin& origin : loaded) {
     recorder_.record({ref_to(origin), client::EventLevel::kNormal, "ZonesLoaded",
                       "the zones of this ConfigMap are served"});
   }
+  std::vector<Problem> problems = public_.problems();
+  problems.insert(problems.end(), text_problems_.begin(), text_problems_.end());
+  for (const auto& [origin, of_object] : object_problems_) {
+    problems.insert(problems.end(), of_object.begin(), of_object.end());
+  }
   std::set<std::string> standing;
-  for (const auto* problems : {&update.problems, &zones.problems}) {
-    for (const Problem& problem : *problems) {
-      const Origin& origin = problem.origin;
-      std::string key =
-          join(std::vector<std::string>{origin.uid, origin.ns, origin.name, problem.reason, problem.message},
-               "\n");
-      if (!reported_.contains(key)) {
-        recorder_.record({ref_to(origin), client::EventLevel::kWarning, problem.reason, problem.message});
-      }
-      standing.insert(std::move(key));
+  for (const Problem& problem : problems) {
+    const Origin& origin = problem.origin;
+    std::string key = join(
+        std::vector<std::string>{origin.uid, origin.ns, origin.name, problem.reason, problem.message}, "\n");
+    if (!reported_.contains(key)) {
+      recorder_.record({ref_to(origin), client::EventLevel::kWarning, problem.reason, problem.message});
     }
+    standing.insert(std::move(key));
   }
   if (standing.size() > kMaxReported) standing.clear();
   reported_ = std::move(standing);

@@ -1,6 +1,12 @@
-// Dns: the DNS role of one node. It reads the cluster's objects, builds the zones (zone_plan.hpp,
-// cluster_records.hpp) and serves them from memory. Every node that sees the same objects serves the same
-// data; when the API is gone, the last state goes on being served (decision 8).
+// Dns: the DNS role of one node. It reads the cluster's objects and serves the zones that they make from
+// memory. Every node that sees the same objects serves the same data; when the API is gone, the last state
+// goes on being served (decision 8).
+//
+//     ConfigMaps --zone_plan--> fixed part ----------+
+//     Services, Ingresses, DNSEndpoints --external_records--+-> MergedZones, for anybody
+//     Services, EndpointSlices --cluster_records------------+-> MergedZones, the cluster's own
+//
+// An object that changes is noted by its key; what has been noted within kCoalesce is worked in at once.
 //
 // What cannot be served is said in events on the object that asked for it, by the one node for which
 // `Options::reports` is true, so that a cluster says it once.
@@ -15,6 +21,8 @@
 #include "client/event_recorder.hpp"
 #include "client/informers.hpp"
 #include "dns/cluster_records.hpp"
+#include "dns/external_records.hpp"
+#include "dns/merged_zones.hpp"
 #include "dns/server.hpp"
 #include "dns/zone_plan.hpp"
 #include "gossip/membership.hpp"
@@ -45,11 +53,18 @@ class Dns {
   static runtime::Task<Result<>> install_crd(const client::Client& client);
 
  private:
-  runtime::Task<void> rebuild_on_change();
-  void rebuild();
-  Wanted collect_wanted() const;
-  void report(const SourcesUpdate& update, const PublicZones& zones);
-  uint32_t newest_revision() const;
+  // Objects of one kind that changed, by key.
+  using Keys = std::set<std::string>;
+
+  void follow();
+  void note_if_headless(const std::string& service_key);
+  runtime::Task<void> work_in_changes();
+  void work_in();
+  void read_texts();
+  void read_service(const std::string& key);
+  void take(Wanted wanted, std::string_view resource_version);
+  void publish();
+  void report();
 
   const Options options_;
   gossip::Membership* membership_;
@@ -65,7 +80,19 @@ class Dns {
   Server server_;
   runtime::Signal changed_;
   std::shared_ptr<void> membership_subscription_;
+
+  bool texts_changed_ = false;
+  Keys changed_services_;
+  Keys changed_ingresses_;
+  Keys changed_endpoints_;
+
+  Name domain_;
+  MergedZones own_;  // the cluster's
+  MergedZones public_;
   ZoneSources sources_;
+  std::vector<Origin> loaded_;  // ConfigMaps whose zones are new, not told yet
+  std::vector<Problem> text_problems_;
+  std::map<Origin, std::vector<Problem>, OriginOrder> object_problems_;
   std::set<std::string> reported_;
 };
 

@@ -38,8 +38,8 @@ bool left_to_others(const Annotations& annotations) {
 
 class Collector {
  public:
-  Collector(Origin origin, const Annotations& annotations, Wanted& wanted)
-      : origin_(std::move(origin)), wanted_(wanted), ttl_(read_ttl(annotation(annotations, "ttl"))) {}
+  Collector(Wanted& wanted, const Annotations& annotations)
+      : wanted_(wanted), ttl_(read_ttl(annotation(annotations, "ttl"))) {}
 
   void add(std::string_view hostname, const std::vector<std::string>& targets) {
     for (const std::string& target : targets) add_target(hostname, target);
@@ -55,11 +55,11 @@ class Collector {
       return problem("InvalidTarget",
                      fmt::format("{} {}: {}", hostname, to_text(type), rdata.error().message));
     }
-    wanted_.records.push_back({{owner->canonical(), type, ttl, std::move(*rdata)}, origin_});
+    wanted_.records.push_back({owner->canonical(), type, ttl, std::move(*rdata)});
   }
 
   void problem(std::string reason, std::string message) {
-    wanted_.problems.push_back({origin_, std::move(reason), std::move(message)});
+    wanted_.problems.push_back({wanted_.origin, std::move(reason), std::move(message)});
   }
 
  private:
@@ -83,7 +83,6 @@ class Collector {
     return kDefaultRecordTtl;
   }
 
-  Origin origin_;
   Wanted& wanted_;
   uint32_t ttl_;
 };
@@ -146,11 +145,19 @@ const json::array* array_at(const json::object& object, std::string_view key) {
   return value ? value->if_array() : nullptr;
 }
 
+// The types that ExternalDNS manages (endpoint/endpoint.go).
+constexpr Type kEndpointTypes[] = {Type::kA,  Type::kAaaa, Type::kCname, Type::kTxt,  Type::kSrv,
+                                   Type::kNs, Type::kPtr,  Type::kMx,    Type::kNaptr};
+
 void collect_endpoint(const json::object& endpoint, Collector& collector) {
   const std::string_view hostname = text_at(endpoint, "dnsName");
-  const auto type = parse_type(text_at(endpoint, "recordType"));
-  if (!type)
-    return collector.problem("InvalidRecordType", fmt::format("{}: {}", hostname, type.error().message));
+  const std::string_view type_text = text_at(endpoint, "recordType");
+  const auto type = parse_type(type_text);
+  if (!type || std::ranges::find(kEndpointTypes, *type) == std::end(kEndpointTypes)) {
+    return collector.problem("InvalidRecordType",
+                             fmt::format("{}: {} is not one of A, AAAA, CNAME, TXT, SRV, NS, PTR, MX, NAPTR",
+                                         hostname, quote(type_text)));
+  }
   const json::value* ttl = endpoint.if_contains("recordTTL");
   const int64_t seconds =
       ttl && ttl->is_int64() && ttl->get_int64() > 0 ? ttl->get_int64() : kDefaultRecordTtl;
@@ -167,41 +174,47 @@ void collect_endpoint(const json::object& endpoint, Collector& collector) {
 
 }  // namespace
 
-void collect(const api::core::v1::Service& service, Wanted& wanted) {
+Wanted collect(const api::core::v1::Service& service) {
+  Wanted wanted{.origin = origin_of(service), .records = {}, .problems = {}};
   const Annotations& annotations = service.metadata.annotations;
   const auto hostnames = list_of(annotation(annotations, "hostname"));
   const auto internal_hostnames = list_of(annotation(annotations, "internal-hostname"));
-  if (left_to_others(annotations) || (hostnames.empty() && internal_hostnames.empty())) return;
-  Collector collector(origin_of(service), annotations, wanted);
+  if (left_to_others(annotations) || (hostnames.empty() && internal_hostnames.empty())) return wanted;
+  Collector collector(wanted, annotations);
   auto targets = list_of(annotation(annotations, "target"));
   if (targets.empty()) targets = service_targets(service);
   for (const auto& hostname : hostnames) collector.add(hostname, targets);
-  if (service.spec.clusterIP == "None") return;
+  if (service.spec.clusterIP == "None") return wanted;
   for (const auto& hostname : internal_hostnames) collector.add(hostname, service.spec.clusterIPs);
+  return wanted;
 }
 
-void collect(const api::networking::v1::Ingress& ingress, Wanted& wanted) {
+Wanted collect(const api::networking::v1::Ingress& ingress) {
+  Wanted wanted{.origin = origin_of(ingress), .records = {}, .problems = {}};
   const Annotations& annotations = ingress.metadata.annotations;
   const auto hosts = ingress_hosts(ingress);
-  if (left_to_others(annotations) || hosts.empty()) return;
-  Collector collector(origin_of(ingress), annotations, wanted);
+  if (left_to_others(annotations) || hosts.empty()) return wanted;
+  Collector collector(wanted, annotations);
   auto targets = list_of(annotation(annotations, "target"));
   if (targets.empty()) targets = targets_of(ingress.status.loadBalancer.ingress);
   for (const auto& host : hosts) collector.add(host, targets);
+  return wanted;
 }
 
-void collect_dns_endpoint(const json::object& dns_endpoint, Wanted& wanted) {
+Wanted collect_dns_endpoint(const json::object& dns_endpoint) {
+  Wanted wanted;
   const json::object* metadata = object_at(dns_endpoint, "metadata");
   const json::object* spec = object_at(dns_endpoint, "spec");
   const json::array* endpoints = spec ? array_at(*spec, "endpoints") : nullptr;
-  if (!metadata || !endpoints) return;
-  const Origin origin{"DNSEndpoint", "externaldns.k8s.io/v1alpha1",
-                      std::string(text_at(*metadata, "namespace")), std::string(text_at(*metadata, "name")),
-                      std::string(text_at(*metadata, "uid"))};
-  Collector collector(origin, {}, wanted);
+  if (!metadata) return wanted;
+  wanted.origin = {"DNSEndpoint", "externaldns.k8s.io/v1alpha1", std::string(text_at(*metadata, "namespace")),
+                   std::string(text_at(*metadata, "name")), std::string(text_at(*metadata, "uid"))};
+  if (!endpoints) return wanted;
+  Collector collector(wanted, {});
   for (const json::value& endpoint : *endpoints) {
     if (endpoint.is_object()) collect_endpoint(endpoint.get_object(), collector);
   }
+  return wanted;
 }
 
 }  // namespace cloudless::dns

@@ -20,45 +20,23 @@
 
 #include "api/core_v1.hpp"
 #include "api/networking_v1.hpp"
+#include "dns/origin.hpp"
 #include "dns/zone.hpp"
 
 namespace cloudless::dns {
 
 inline constexpr uint32_t kDefaultRecordTtl = 300;
 
-/// The object that asks for a record; what an event is written on.
-struct Origin {
-  std::string kind;
-  std::string api_version;
-  std::string ns;
-  std::string name;
-  std::string uid;
-
-  friend bool operator==(const Origin&, const Origin&) = default;
-};
-
-struct WantedRecord {
-  Record record;
-  Origin origin;
-};
-
-/// Why something that an object asks for is not served; becomes a Warning event.
-struct Problem {
-  Origin origin;
-  std::string reason;  // CamelCase
-  std::string message;
-
-  friend bool operator==(const Problem&, const Problem&) = default;
-};
-
+/// What one object asks for.
 struct Wanted {
-  std::vector<WantedRecord> records;
+  Origin origin;
+  std::vector<Record> records;
   std::vector<Problem> problems;
 };
 
-void collect(const api::core::v1::Service& service, Wanted& wanted);
-void collect(const api::networking::v1::Ingress& ingress, Wanted& wanted);
+Wanted collect(const api::core::v1::Service& service);
+Wanted collect(const api::networking::v1::Ingress& ingress);
 /// A DNSEndpoint object.
-void collect_dns_endpoint(const boost::json::object& dns_endpoint, Wanted& wanted);
+Wanted collect_dns_endpoint(const boost::json::object& dns_endpoint);
 
 }  // namespace cloudless::dns

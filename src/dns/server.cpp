@@ -1,8 +1,12 @@
 #include "dns/server.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
+#include <thread>
 
 #include "dns/tcp_frame.hpp"
+#include "net/blocking_udp.hpp"
 #include "runtime/timer.hpp"
 
 namespace cloudless::dns {
@@ -14,6 +18,9 @@ namespace {
 // Datagrams taken off a socket in one go: enough to spare wake-ups under load, few enough to keep latency
 // even.
 constexpr size_t kUdpBatch = 64;
+
+// Questions that wait for the loop to forward them; more are answered SERVFAIL.
+constexpr size_t kMaxForwards = 1000;
 
 // What a client says it takes, within RFC 6891's floor and our own ceiling.
 size_t udp_limit(const Query& query) {
@@ -28,8 +35,19 @@ std::string server_failure(const Query& query) {
 }  // namespace
 
 struct Server::Listener {
-  net::UdpSocket udp;
+  Listener(net::BlockingUdpSocket udp_socket, net::TcpListener tcp_listener)
+      : udp(std::move(udp_socket)), tcp(std::move(tcp_listener)) {}
+  ~Listener() { stop_udp(); }
+
+  void stop_udp() {
+    if (!udp_thread.joinable()) return;
+    udp.shut_down();
+    udp_thread.join();
+  }
+
+  net::BlockingUdpSocket udp;
   net::TcpListener tcp;
+  std::thread udp_thread;
 };
 
 Server::Server(runtime::EventLoop& loop, ServerOptions options, Forwarder* forwarder,
@@ -42,14 +60,14 @@ Server::Server(runtime::EventLoop& loop, ServerOptions options, Forwarder* forwa
       queries_tcp_(registry.counter("dns_queries_total", "DNS queries received.", {"carrier"}).with({"tcp"})),
       dropped_(
           registry.counter("dns_responses_dropped_total", "Responses that the socket did not take.").with()),
-      batch_(kUdpBatch, kEdnsUdpLimit),
+      forwards_(kMaxForwards),
       scope_(loop, log) {}
 
 Server::~Server() = default;
 
 Result<> Server::start() {
   for (const net::SocketAddress& wanted : options_.listen) {
-    auto udp = net::UdpSocket::bind(loop_, wanted, {.free_bind = options_.free_bind});
+    auto udp = net::BlockingUdpSocket::bind(wanted, {.free_bind = options_.free_bind});
     if (!udp) return wrap(udp.error(), "DNS on {} over UDP", wanted.to_string());
     // TCP takes the port that UDP got.
     auto tcp = net::TcpListener::listen(loop_, udp->address(), {.free_bind = options_.free_bind});
@@ -57,19 +75,22 @@ Result<> Server::start() {
     listeners_.push_back(std::make_unique<Listener>(std::move(*udp), std::move(*tcp)));
   }
   for (const auto& listener : listeners_) {
-    scope_.spawn(serve_udp(listener->udp));
+    listener->udp_thread = std::thread([this, &listener = *listener] { serve_udp(listener); });
+    pthread_setname_np(listener->udp_thread.native_handle(), "dns-udp");
     scope_.spawn(serve_tcp(listener->tcp));
   }
+  scope_.spawn(hand_out_forwards());
   return {};
 }
 
 Task<void> Server::stop() {
+  for (const auto& listener : listeners_) listener->stop_udp();
   scope_.cancel();
   co_await scope_.join();
   listeners_.clear();
 }
 
-void Server::set_zones(std::shared_ptr<const Zones> zones) { zones_ = std::move(zones); }
+void Server::set_zones(std::shared_ptr<const Zones> zones) { zones_.set(std::move(zones)); }
 
 std::vector<net::SocketAddress> Server::addresses() const {
   std::vector<net::SocketAddress> addresses;
@@ -83,8 +104,8 @@ bool Server::is_of_cluster(const net::IpAddress& client) const {
                              [&client](const net::Prefix& prefix) { return prefix.contains(client); });
 }
 
-std::optional<Query> Server::judge(std::string_view packet, const net::IpAddress& client, Carrier carrier,
-                                   std::string& response) {
+std::optional<Query> Server::judge(const Zones& all, std::string_view packet, const net::IpAddress& client,
+                                   Carrier carrier, std::string& response) const {
   response.clear();
   auto query = read_query(packet);
   if (!query) {
@@ -92,7 +113,7 @@ std::optional<Query> Server::judge(std::string_view packet, const net::IpAddress
     return std::nullopt;
   }
   const bool of_cluster = is_of_cluster(client);
-  const ZoneSet& zones = of_cluster ? zones_->for_cluster : zones_->for_anybody;
+  const ZoneSet& zones = of_cluster ? all.for_cluster : all.for_anybody;
   if (of_cluster && forwarder_ && query->recursion_desired && !zones.find(CanonicalName(query->name))) {
     return std::move(*query);
   }
@@ -101,22 +122,33 @@ std::optional<Query> Server::judge(std::string_view packet, const net::IpAddress
   return std::nullopt;
 }
 
-// Nothing suspends between receive() and send_replies(), so the batch serves all listeners.
-Task<void> Server::serve_udp(net::UdpSocket& socket) {
-  while (co_await socket.receive(batch_)) {
-    queries_udp_.add(batch_.size());
-    for (size_t i = 0; i < batch_.size(); ++i) {
-      auto forward = judge(batch_.payload(i), batch_.peer(i), Carrier::kUdp, batch_.reply(i));
-      if (forward) scope_.spawn(forward_udp(socket, batch_.envelope(i), std::move(*forward)));
+void Server::serve_udp(Listener& listener) {
+  net::UdpBatch batch(kUdpBatch, kEdnsUdpLimit);
+  Snapshot<Zones>::Reader zones(zones_);
+  while (listener.udp.receive(batch)) {
+    queries_udp_.add(batch.size());
+    for (size_t i = 0; i < batch.size(); ++i) {
+      auto query = judge(zones.get(), batch.payload(i), batch.peer(i), Carrier::kUdp, batch.reply(i));
+      if (!query) continue;
+      Forward forward{listener, batch.envelope(i), *query};
+      if (!forwards_.try_send(std::move(forward))) batch.reply(i) = server_failure(*query);
     }
-    dropped_.add(socket.send_replies(batch_));
+    dropped_.add(listener.udp.send_replies(batch));
   }
 }
 
-Task<void> Server::forward_udp(net::UdpSocket& socket, net::Datagram datagram, Query query) {
-  auto packet = co_await forwarder_->resolve(query, Carrier::kUdp);
-  datagram.payload = packet ? std::move(*packet) : server_failure(query);
-  if (!socket.try_send(datagram)) dropped_.add();
+Task<void> Server::hand_out_forwards() {
+  for (;;) {
+    auto forward = co_await forwards_.receive();
+    if (!forward || !*forward) co_return;
+    scope_.spawn(forward_udp(std::move(**forward)));
+  }
+}
+
+Task<void> Server::forward_udp(Forward forward) {
+  auto packet = co_await forwarder_->resolve(forward.query, Carrier::kUdp);
+  forward.envelope.payload = packet ? std::move(*packet) : server_failure(forward.query);
+  if (!forward.listener.udp.try_send(forward.envelope)) dropped_.add();
 }
 
 Task<void> Server::serve_tcp(net::TcpListener& listener) {
@@ -147,7 +179,8 @@ Task<Result<>> Server::exchange(net::Stream& stream) {
   const std::string packet = CO_TRY(co_await read_frame(stream));
   queries_tcp_.add();
   std::string response;
-  if (const auto query = judge(packet, stream.peer().address, Carrier::kTcp, response)) {
+  if (const auto query =
+          judge(zones_of_loop_.get(), packet, stream.peer().address, Carrier::kTcp, response)) {
     auto forwarded = co_await forwarder_->resolve(*query, Carrier::kTcp);
     response = forwarded ? std::move(*forwarded) : server_failure(*query);
   }

@@ -3,6 +3,13 @@
 // Two audiences. Anybody is told the public zones. Clients of the cluster (its pods, its nodes) are also told
 // the cluster's own zones, and names that no zone holds are forwarded for them. Zones are immutable
 // snapshots, replaced as a whole by set_zones(): an answer comes from one state.
+//
+// Each UDP address has a thread that receives, looks up and answers, and does nothing else; TCP and what is
+// to be forwarded are the loop's.
+//
+//     UDP thread:  recvmmsg -> judge -> sendmmsg
+//                                |  names of others, at most kMaxForwards that wait
+//     loop:                      +--> Forwarder -> sendmsg
 #pragma once
 
 #include <memory>
@@ -11,9 +18,10 @@
 #include "base/log.hpp"
 #include "base/metrics.hpp"
 #include "dns/forwarder.hpp"
+#include "dns/snapshot.hpp"
 #include "dns/zone.hpp"
 #include "net/tcp.hpp"
-#include "net/udp_batch.hpp"
+#include "net/udp.hpp"
 #include "runtime/scope.hpp"
 
 namespace cloudless::dns {
@@ -42,7 +50,7 @@ class Server {
   Result<> start();
   runtime::Task<void> stop();
 
-  /// What is served from now on. On the loop's thread.
+  /// What is served from now on. Any thread.
   void set_zones(std::shared_ptr<const Zones> zones);
 
   /// Where it listens, in the order of the options, with the ports that the kernel chose.
@@ -50,18 +58,24 @@ class Server {
 
  private:
   struct Listener;
+  struct Forward {
+    Listener& listener;
+    net::Datagram envelope;
+    Query query;
+  };
 
-  runtime::Task<void> serve_udp(net::UdpSocket& socket);
+  void serve_udp(Listener& listener);
+  runtime::Task<void> hand_out_forwards();
+  runtime::Task<void> forward_udp(Forward forward);
   runtime::Task<void> serve_tcp(net::TcpListener& listener);
   runtime::Task<void> serve_connection(std::unique_ptr<net::Stream> stream);
   runtime::Task<Result<>> exchange(net::Stream& stream);
-  runtime::Task<void> forward_udp(net::UdpSocket& socket, net::Datagram datagram, Query query);
 
   bool is_of_cluster(const net::IpAddress& client) const;
   // The query where it is to be forwarded; otherwise the answer stands in `response`, which is empty where
-  // the packet is to be ignored.
-  std::optional<Query> judge(std::string_view packet, const net::IpAddress& client, Carrier carrier,
-                             std::string& response);
+  // the packet is to be ignored. Any thread.
+  std::optional<Query> judge(const Zones& zones, std::string_view packet, const net::IpAddress& client,
+                             Carrier carrier, std::string& response) const;
 
   runtime::EventLoop& loop_;
   const ServerOptions options_;
@@ -70,9 +84,10 @@ class Server {
   metrics::Counter& queries_udp_;
   metrics::Counter& queries_tcp_;
   metrics::Counter& dropped_;
-  std::shared_ptr<const Zones> zones_ = std::make_shared<Zones>();
+  Snapshot<Zones> zones_{std::make_shared<Zones>()};
+  Snapshot<Zones>::Reader zones_of_loop_{zones_};
   std::vector<std::unique_ptr<Listener>> listeners_;
-  net::UdpBatch batch_;  // of all listeners
+  runtime::Channel<Forward> forwards_;
   size_t tcp_connections_ = 0;
   runtime::TaskScope scope_;
 };

@@ -8,22 +8,30 @@
 
 namespace cloudless::dns {
 
-namespace {
-
-Result<> add_record(std::vector<RRset>& sets, Record record) {
+void add_record(std::vector<RRset>& sets, Record record) {
   for (RRset& set : sets) {
     if (set.type != record.type) continue;
     set.ttl = std::min(set.ttl, record.ttl);
     if (std::ranges::find(set.rdatas, record.rdata) == set.rdatas.end())
       set.rdatas.push_back(std::move(record.rdata));
-    return {};
+    return;
   }
   sets.push_back({record.type, record.ttl, {std::move(record.rdata)}});
-  return {};
 }
 
-Result<> check_node(const Name& name, const std::vector<RRset>& sets) {
+namespace {
+
+Result<> check_node(const Name& apex, const Name& name, const std::vector<RRset>& sets) {
   const auto has = [&](Type type) { return std::ranges::find(sets, type, &RRset::type) != sets.end(); };
+  if (!name.is_within(apex)) {
+    return fail(Code::kInvalid, "{} is outside of the zone {}", name.to_text(), apex.to_text());
+  }
+  if (name == apex && !has(Type::kSoa)) {
+    return fail(Code::kInvalid, "the zone {} has no SOA record", apex.to_text());
+  }
+  if (name != apex && has(Type::kSoa)) {
+    return fail(Code::kInvalid, "{} has a SOA record below the top of the zone", name.to_text());
+  }
   if (has(Type::kCname) && sets.size() > 1) {
     return fail(Code::kInvalid, "{} has a CNAME and other records", name.to_text());
   }
@@ -42,34 +50,68 @@ Result<> check_node(const Name& name, const std::vector<RRset>& sets) {
 Result<std::shared_ptr<const Zone>> Zone::make(const Name& apex, std::vector<Record> records,
                                                Synthesizer synthesize) {
   const std::shared_ptr<Zone> zone(new Zone(apex.canonical(), std::move(synthesize)));
-  for (Record& record : records) {
-    const Name owner = record.owner.canonical();
-    if (!owner.is_within(zone->apex_)) {
-      return fail(Code::kInvalid, "{} is outside of the zone {}", owner.to_text(), zone->apex_.to_text());
-    }
-    if (record.type == Type::kSoa && owner != zone->apex_) {
-      return fail(Code::kInvalid, "{} has a SOA record below the top of the zone", owner.to_text());
-    }
-    for (Name name = owner; name != zone->apex_; name = name.parent()) zone->nodes_[name];
-    TRY(add_record(zone->nodes_[owner], std::move(record)));
-  }
-  if (!zone->find(zone->apex_, Type::kSoa)) {
-    return fail(Code::kInvalid, "the zone {} has no SOA record", zone->apex_.to_text());
-  }
-  for (const auto& [name, sets] : zone->nodes_) {
-    TRY(check_node(name, sets));
-    for (const RRset& set : sets) {
-      zone->record_count_ += set.rdatas.size();
-      zone->has_delegations_ |= set.type == Type::kNs && name != zone->apex_;
-      zone->has_dnames_ |= set.type == Type::kDname;
-    }
-  }
+  Changes changes;
+  changes[zone->apex_];
+  for (Record& record : records) add_record(changes[record.owner.canonical()], std::move(record));
+  TRY(zone->apply(changes));
   return zone;
 }
 
+Result<std::shared_ptr<const Zone>> Zone::with(const Changes& changes) const {
+  const std::shared_ptr<Zone> changed(new Zone(*this));
+  TRY(changed->apply(changes));
+  return changed;
+}
+
+Result<> Zone::apply(const Changes& changes) {
+  for (const auto& [owner, sets] : changes) TRY(check_node(apex_, owner, sets));
+  Editor nodes(nodes_);
+  for (const auto& [owner, sets] : changes) set_node(nodes, owner, sets);
+  nodes_ = std::move(nodes).finish();
+  return {};
+}
+
+void Zone::set_node(Editor& nodes, const Name& owner, const std::vector<RRset>& sets) {
+  const Node* before = nodes.find(owner);
+  if (!before && sets.empty()) return;
+  if (before) count(owner, before->sets, -1);
+  if (!before) make_parents(nodes, owner);
+  nodes.at(owner).sets = sets;
+  count(owner, sets, 1);
+  drop_if_empty(nodes, owner);
+}
+
+void Zone::make_parents(Editor& nodes, const Name& owner) {
+  for (Name name = owner; name != apex_;) {
+    name = name.parent();
+    const bool present = nodes.find(name);
+    ++nodes.at(name).children;
+    if (present) return;
+  }
+}
+
+void Zone::drop_if_empty(Editor& nodes, Name name) {
+  while (name != apex_) {
+    const Node& node = *nodes.find(name);
+    if (!node.sets.empty() || node.children > 0) return;
+    nodes.erase(name);
+    name = name.parent();
+    --nodes.at(name).children;
+  }
+}
+
+void Zone::count(const Name& owner, const std::vector<RRset>& sets, int sign) {
+  const auto add = [sign](size_t& to, size_t number) { to += static_cast<size_t>(sign) * number; };
+  for (const RRset& set : sets) {
+    add(record_count_, set.rdatas.size());
+    if (set.type == Type::kNs && owner != apex_) add(delegations_, 1);
+    if (set.type == Type::kDname) add(dnames_, 1);
+  }
+}
+
 const std::vector<RRset>* Zone::find(NameView name) const {
-  const auto found = nodes_.find(name);
-  return found == nodes_.end() ? nullptr : &found->second;
+  const Node* node = nodes_.find(name);
+  return node ? &node->sets : nullptr;
 }
 
 const RRset* Zone::find(NameView name, Type type) const {
@@ -92,11 +134,11 @@ uint32_t Zone::serial() const { return soa_number(find(apex_, Type::kSoa)->rdata
 
 std::vector<Record> Zone::records() const {
   std::vector<Record> all;
-  for (const auto& [name, sets] : nodes_) {
-    for (const RRset& set : sets) {
+  nodes_.for_each([&all](const Name& name, const Node& node) {
+    for (const RRset& set : node.sets) {
       for (const std::string& rdata : set.rdatas) all.push_back({name, set.type, set.ttl, rdata});
     }
-  }
+  });
   std::ranges::partition(all, [](const Record& record) { return record.type == Type::kSoa; });
   return all;
 }

@@ -2,8 +2,11 @@
 // (RFC 1034 section 4.3.2, RFC 2308 for negative answers, RFC 4592 for wildcards, RFC 6672 for DNAME).
 //
 // Invariants: the apex has exactly one SOA; owner names are canonical and within the apex; every ancestor of
-// an owner below the apex is present, perhaps without records (an empty non-terminal); a CNAME stands alone
-// at its name.
+// an owner below the apex is present, perhaps without records (an empty non-terminal), and nothing else is; a
+// CNAME stands alone at its name.
+//
+// with() makes a changed zone that shares the rest with the one it is made from, so a change costs what the
+// names that it touches cost.
 #pragma once
 
 #include <functional>
@@ -12,12 +15,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
 #include "dns/message.hpp"
 #include "dns/name.hpp"
+#include "dns/name_map.hpp"
 #include "dns/record.hpp"
 
 namespace cloudless::dns {
@@ -35,6 +38,10 @@ struct Record {
   std::string rdata;
 };
 
+/// Adds `record` to the sets of its name: to the set of its type, which takes the lower TTL, unless it is
+/// there already.
+void add_record(std::vector<RRset>& sets, Record record);
+
 /// Records that are computed from the name that is asked for, where the zone itself has none (the address
 /// that a pod's dashed name spells). Nothing where there is no such name.
 using Synthesizer = std::function<std::optional<std::vector<RRset>>(const Name& name)>;
@@ -45,6 +52,11 @@ class Zone {
   /// that stands twice counts once.
   static Result<std::shared_ptr<const Zone>> make(const Name& apex, std::vector<Record> records,
                                                   Synthesizer synthesize = nullptr);
+
+  /// By canonical owner, the sets that the name has from now on; none: no records of its own.
+  using Changes = std::map<Name, std::vector<RRset>>;
+  /// A zone with these changes. kInvalid where they break an invariant.
+  Result<std::shared_ptr<const Zone>> with(const Changes& changes) const;
 
   const Name& apex() const { return apex_; }
   uint32_t serial() const;
@@ -57,21 +69,33 @@ class Zone {
   const RRset* find(NameView name, Type type) const;
   /// Whether any name below the apex is delegated or has a DNAME: where none is, answers need not look at
   /// ancestors.
-  bool has_delegations() const { return has_delegations_; }
-  bool has_dnames() const { return has_dnames_; }
+  bool has_delegations() const { return delegations_ > 0; }
+  bool has_dnames() const { return dnames_ > 0; }
   std::optional<std::vector<RRset>> synthesize(NameView name) const {
     return synthesize_ ? synthesize_(Name::from_wire(name.wire()).value()) : std::nullopt;
   }
 
  private:
+  struct Node {
+    std::vector<RRset> sets;
+    uint32_t children = 0;  // names one label below that are present
+  };
+  using Editor = NameMap<Node>::Editor;
+
   Zone(Name apex, Synthesizer synthesize) : apex_(std::move(apex)), synthesize_(std::move(synthesize)) {}
+  Result<> apply(const Changes& changes);
+  void set_node(Editor& nodes, const Name& owner, const std::vector<RRset>& sets);
+  void make_parents(Editor& nodes, const Name& owner);
+  void drop_if_empty(Editor& nodes, Name name);
+  // Adds `sign` (1 or -1) times what `sets` are to the counts below.
+  void count(const Name& owner, const std::vector<RRset>& sets, int sign);
 
   Name apex_;
   Synthesizer synthesize_;
   size_t record_count_ = 0;
-  bool has_delegations_ = false;
-  bool has_dnames_ = false;
-  std::unordered_map<Name, std::vector<RRset>, NameHash, NameEqual> nodes_;
+  size_t delegations_ = 0;  // names below the apex with NS
+  size_t dnames_ = 0;
+  NameMap<Node> nodes_;
 };
 
 /// The zones of a server by apex.

@@ -4,7 +4,8 @@
 
 #include <boost/json.hpp>
 
-#include "dns/testing/decode.hpp"
+#include "dns/external_records.hpp"
+#include "dns/merged_zones.hpp"
 #include "dns/zone_text.hpp"
 
 namespace cloudless::dns {
@@ -38,7 +39,7 @@ Service load_balancer(std::string name, std::map<std::string, std::string> annot
 
 std::string records_of(const Wanted& wanted) {
   std::string out;
-  for (const auto& [record, origin] : wanted.records) {
+  for (const Record& record : wanted.records) {
     out += fmt::format("{} {} {} {}\n", record.owner.to_text(), record.ttl, to_text(record.type),
                        rdata_to_text(record.type, record.rdata));
   }
@@ -50,42 +51,34 @@ std::string records_of(const Wanted& wanted) {
 constexpr const char* kHostname = "external-dns.alpha.kubernetes.io/hostname";
 
 TEST(ExternalRecords, AServicesHostnamesPointAtItsLoadBalancer) {
-  Wanted wanted;
-  collect(
-      load_balancer(
-          "web", {{kHostname, "www.example.org, *.example.org."}, {"external-dns.kubernetes.io/ttl", "1m"}},
-          {"192.0.2.10", "2001:db8::10"}),
-      wanted);
+  const Wanted wanted = collect(load_balancer(
+      "web", {{kHostname, "www.example.org, *.example.org."}, {"external-dns.kubernetes.io/ttl", "1m"}},
+      {"192.0.2.10", "2001:db8::10"}));
   EXPECT_EQ(records_of(wanted),
             "www.example.org. 60 A 192.0.2.10\nwww.example.org. 60 AAAA 2001:db8::10\n"
             "*.example.org. 60 A 192.0.2.10\n*.example.org. 60 AAAA 2001:db8::10\n");
 }
 
 TEST(ExternalRecords, TheNewerPrefixAndATargetWin) {
-  Wanted wanted;
-  collect(load_balancer("web",
-                        {{kHostname, "old.example.org"},
-                         {"external-dns.kubernetes.io/hostname", "new.example.org"},
-                         {"external-dns.kubernetes.io/target", "lb.example.net"},
-                         {"external-dns.kubernetes.io/internal-hostname", "in.example.org"}},
-                        {"192.0.2.10"}),
-          wanted);
+  const Wanted wanted =
+      collect(load_balancer("web",
+                            {{kHostname, "old.example.org"},
+                             {"external-dns.kubernetes.io/hostname", "new.example.org"},
+                             {"external-dns.kubernetes.io/target", "lb.example.net"},
+                             {"external-dns.kubernetes.io/internal-hostname", "in.example.org"}},
+                            {"192.0.2.10"}));
   EXPECT_EQ(records_of(wanted),
             "new.example.org. 300 CNAME lb.example.net.\nin.example.org. 300 A 10.96.1.1\n");
 }
 
 TEST(ExternalRecords, BadInputIsNamedAndObjectsOfOthersAreLeftAlone) {
-  Wanted wanted;
-  collect(
-      load_balancer("web", {{kHostname, "a..b"}, {"external-dns.kubernetes.io/ttl", "soon"}}, {"192.0.2.10"}),
-      wanted);
+  const Wanted wanted = collect(load_balancer(
+      "web", {{kHostname, "a..b"}, {"external-dns.kubernetes.io/ttl", "soon"}}, {"192.0.2.10"}));
   EXPECT_EQ(records_of(wanted),
             "! InvalidTTL \"soon\" is not a TTL, 300 seconds are used\n! InvalidHostname \"a..b\": a name "
             "has an empty label\n");
-  Wanted others;
-  collect(load_balancer("web", {{kHostname, "a.b"}, {"external-dns.kubernetes.io/controller", "else"}},
-                        {"192.0.2.1"}),
-          others);
+  const Wanted others = collect(load_balancer(
+      "web", {{kHostname, "a.b"}, {"external-dns.kubernetes.io/controller", "else"}}, {"192.0.2.1"}));
   EXPECT_EQ(records_of(others), "");
 }
 
@@ -96,8 +89,7 @@ TEST(ExternalRecords, AnIngressGivesItsRulesHostsAndItsAnnotation) {
   ingress.spec.rules[0].host = "app.example.org";
   ingress.spec.tls.push_back({.hosts = {"tls.example.org", "app.example.org"}});
   ingress.status.loadBalancer.ingress.push_back({.ip = "192.0.2.7"});
-  Wanted wanted;
-  collect(ingress, wanted);
+  const Wanted wanted = collect(ingress);
   EXPECT_EQ(records_of(wanted),
             "app.example.org. 300 A 192.0.2.7\nextra.example.org. 300 A 192.0.2.7\ntls.example.org. 300 A "
             "192.0.2.7\n");
@@ -108,13 +100,17 @@ TEST(ExternalRecords, ADnsEndpointSpellsItsRecordsOut) {
     {"dnsName":"mail.example.org","recordType":"MX","recordTTL":77,"targets":["10 mx.example.org"]},
     {"dnsName":"txt.example.org","recordType":"TXT","targets":["some words"]},
     {"dnsName":"bad.example.org","recordType":"A","targets":["not-an-address"]},
-    {"dnsName":"odd.example.org","recordType":"NOPE","targets":["x"]}]}})");
-  Wanted wanted;
-  collect_dns_endpoint(object.as_object(), wanted);
-  EXPECT_EQ(records_of(wanted),
-            "mail.example.org. 77 MX 10 mx.example.org.\ntxt.example.org. 300 TXT \"some words\"\n"
-            "! InvalidTarget bad.example.org A: \"not-an-address\" is not an IPv4 address\n"
-            "! InvalidRecordType odd.example.org: \"NOPE\" is not a record type\n");
+    {"dnsName":"odd.example.org","recordType":"NOPE","targets":["x"]},
+    {"dnsName":"example.org","recordType":"SOA","targets":["a b 1 2 3 4 5"]}]}})");
+  const Wanted wanted = collect_dns_endpoint(object.as_object());
+  EXPECT_EQ(
+      records_of(wanted),
+      "mail.example.org. 77 MX 10 mx.example.org.\ntxt.example.org. 300 TXT \"some words\"\n"
+      "! InvalidTarget bad.example.org A: \"not-an-address\" is not an IPv4 address\n"
+      "! InvalidRecordType odd.example.org: \"NOPE\" is not one of A, AAAA, CNAME, TXT, SRV, NS, PTR, MX, "
+      "NAPTR\n"
+      "! InvalidRecordType example.org: \"SOA\" is not one of A, AAAA, CNAME, TXT, SRV, NS, PTR, MX, "
+      "NAPTR\n");
 }
 
 TEST(ZonePlan, ABrokenTextIsRefusedWhileTheLastGoodOneStays) {
@@ -137,37 +133,15 @@ TEST(ZonePlan, TheFirstConfigMapHasAZoneThatTwoName) {
   EXPECT_EQ(update.sources.begin()->second.origin.name, "a");
 }
 
-std::string build(std::vector<Service> services, std::string* text = nullptr) {
+TEST(ZonePlan, TextsAreTheFixedPartOfTheirZones) {
   const auto sources =
       update_sources({}, {config_map("zones", {{"example.org", std::string(kGood)}})}).sources;
-  Wanted wanted;
-  for (const Service& service : services) collect(service, wanted);
-  const PublicZones zones = build_zones(sources, wanted, 1000);
-  if (text) *text = zone_to_text(*zones.zones.at(0));
-  std::string problems;
-  for (const Problem& problem : zones.problems) {
-    problems += fmt::format("{} {}: {}\n", problem.origin.name, problem.reason, problem.message);
-  }
-  return problems;
-}
-
-TEST(ZonePlan, RecordsOfObjectsJoinTheirZoneAndRaiseItsSerial) {
-  std::string text;
-  EXPECT_EQ(build({load_balancer("web", {{kHostname, "www.example.org"}}, {"192.0.2.10"})}, &text), "");
-  EXPECT_EQ(text,
+  MergedZones merged(zones_of(sources));
+  const Wanted wanted = collect(load_balancer("web", {{kHostname, "www.example.org"}}, {"192.0.2.10"}));
+  merged.set(wanted.origin, wanted.records, 1000);
+  EXPECT_EQ(zone_to_text(*merged.update().value().at(0)),
             "example.org. 60 IN SOA ns.example.org. host.example.org. 1000 2 3 4 5\n"
             "fixed.example.org. 60 IN A 192.0.2.1\nwww.example.org. 300 IN A 192.0.2.10\n");
-}
-
-TEST(ZonePlan, WhatCannotBeServedIsSaidOnTheObject) {
-  EXPECT_EQ(build({load_balancer("a", {{kHostname, "www.example.com"}}, {"192.0.2.10"}),
-                   load_balancer("b", {{kHostname, "fixed.example.org"}}, {"192.0.2.10"}),
-                   load_balancer("c", {{kHostname, "fixed.example.org"}}, {"lb.example.net"}),
-                   load_balancer("d", {{kHostname, "x.example.org"}}, {"192.0.2.1"}),
-                   load_balancer("e", {{kHostname, "x.example.org"}}, {"192.0.2.2"})}),
-            "a NoZone: www.example.com. is outside every zone served here\n"
-            "b RecordConflict: fixed.example.org. A is defined by the zone's text\n"
-            "c RecordConflict: fixed.example.org. CNAME cannot stand beside other records of that name\n");
 }
 
 }  // namespace

@@ -77,48 +77,6 @@ TEST(UdpSocket, AnAnswerLeavesFromTheAddressThatWasAsked) {
   EXPECT_EQ(answer->peer.address, ip("127.0.0.2"));
 }
 
-// Asks `server_address` by two of its addresses at once, and a question that gets no answer; the answers that
-// come.
-Task<Result<std::vector<Datagram>>> ask_a_batch(runtime::EventLoop& loop, IpAddress server_address) {
-  UdpSocket server = CO_TRY(UdpSocket::bind(loop, {server_address, 0}));
-  UdpSocket client = CO_TRY(UdpSocket::bind(loop, {ip("127.0.0.1"), 0}));
-  const uint16_t port = server.address().port;
-  const auto question = [port](const char* to, std::string payload) {
-    return Datagram{.peer = {ip(to), port}, .local = {}, .interface_index = 0, .payload = std::move(payload)};
-  };
-  UdpBatch batch(8, 16);
-  for (int round = 0; round < 2; ++round) {
-    CO_TRY(co_await client.send(question("127.0.0.2", "a question too long for it")));
-    CO_TRY(co_await client.send(question("127.0.0.3", "ignore")));
-    CO_TRY(co_await client.send(question("127.0.0.3", "b")));
-    CO_TRY(co_await server.receive(batch));
-    for (size_t i = 0; i < batch.size(); ++i) {
-      EXPECT_EQ(batch.peer(i), ip("127.0.0.1"));
-      EXPECT_TRUE(batch.reply(i).empty());
-      if (batch.payload(i) != "ignore") batch.reply(i) = fmt::format("{} {}", round, batch.payload(i));
-    }
-    EXPECT_EQ(batch.size(), 3u);
-    EXPECT_EQ(batch.envelope(2).local, ip("127.0.0.3"));
-    EXPECT_EQ(server.send_replies(batch), 0u);
-  }
-  std::vector<Datagram> answers;
-  while (answers.size() < 4) answers.push_back(CO_TRY(co_await client.receive()));
-  co_return answers;
-}
-
-TEST(UdpBatch, AnswersEachFromTheAddressThatWasAskedAndCutsWhatIsTooLong) {
-  runtime::LoopThread loop("udp");
-  const auto answers = runtime::run_blocking(
-      loop.loop(), runtime::with_timeout(10s, "udp", ask_a_batch(loop.loop(), ip("0.0.0.0"))));
-  ASSERT_TRUE(answers) << answers.error().message;
-  EXPECT_EQ((*answers)[0].payload, "0 a question too l");
-  EXPECT_EQ((*answers)[0].peer.address, ip("127.0.0.2"));
-  EXPECT_EQ((*answers)[1].payload, "0 b");
-  EXPECT_EQ((*answers)[1].peer.address, ip("127.0.0.3"));
-  EXPECT_EQ((*answers)[2].payload, "1 a question too l");
-  EXPECT_EQ((*answers)[3].payload, "1 b");
-}
-
 Task<Result<std::string>> echo_once(runtime::EventLoop& loop) {
   TcpListener listener = CO_TRY(TcpListener::listen(loop, {ip("127.0.0.1"), 0}));
   auto client = CO_TRY(co_await connect_tcp(listener.address()));

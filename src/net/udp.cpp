@@ -7,7 +7,6 @@
 
 #include <array>
 
-#include "net/udp_batch.hpp"
 #include "net/udp_control.hpp"
 
 namespace cloudless::net {
@@ -38,19 +37,6 @@ int receive_now(int fd, Datagram& datagram) {
   datagram.payload.assign(scratch.data(), static_cast<size_t>(size));
   read_control(message, datagram);
   return 0;
-}
-
-int send_now(int fd, const Datagram& datagram) {
-  sockaddr_storage peer{};
-  UdpControl control;
-  iovec vector{const_cast<char*>(datagram.payload.data()), datagram.payload.size()};
-  msghdr message{};
-  message.msg_name = &peer;
-  message.msg_namelen = datagram.peer.to_native(peer);
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  write_control(message, control, datagram);
-  return ::sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? errno : 0;
 }
 
 bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
@@ -89,17 +75,8 @@ void set_options(int fd, const SocketAddress& address, const UdpOptions& options
   }
 }
 
-}  // namespace
-
-UdpSocket::UdpSocket(Descriptor descriptor, SocketAddress address)
-    : descriptor_(std::move(descriptor)), address_(address) {}
-
-Result<UdpSocket> UdpSocket::bind(runtime::EventLoop& loop, const SocketAddress& address,
-                                  const UdpOptions& options) {
-  const int family = address.address.is_v6() ? AF_INET6 : AF_INET;
-  const int fd = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return std::unexpected(system_error(errno, "socket"));
-  Descriptor descriptor(loop, fd);
+// The address with the port that the kernel chose.
+Result<SocketAddress> bind_to(int fd, const SocketAddress& address, const UdpOptions& options) {
   set_options(fd, address, options);
   if (!options.interface.empty() && ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options.interface.c_str(),
                                                  static_cast<socklen_t>(options.interface.size())) != 0) {
@@ -112,8 +89,43 @@ Result<UdpSocket> UdpSocket::bind(runtime::EventLoop& loop, const SocketAddress&
   }
   length = sizeof(native);
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&native), &length);
-  const SocketAddress bound = SocketAddress::from_native(reinterpret_cast<const sockaddr*>(&native));
-  return UdpSocket(std::move(descriptor), bound);
+  return SocketAddress::from_native(reinterpret_cast<const sockaddr*>(&native));
+}
+
+}  // namespace
+
+int send_datagram(int fd, const Datagram& datagram) {
+  sockaddr_storage peer{};
+  UdpControl control;
+  iovec vector{const_cast<char*>(datagram.payload.data()), datagram.payload.size()};
+  msghdr message{};
+  message.msg_name = &peer;
+  message.msg_namelen = datagram.peer.to_native(peer);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  write_control(message, control, datagram);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? errno : 0;
+}
+
+Result<BoundUdp> open_udp(const SocketAddress& address, const UdpOptions& options) {
+  const int family = address.address.is_v6() ? AF_INET6 : AF_INET;
+  const int fd = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::unexpected(system_error(errno, "socket"));
+  auto bound = bind_to(fd, address, options);
+  if (!bound) {
+    ::close(fd);
+    return std::unexpected(bound.error());
+  }
+  return BoundUdp{fd, *bound};
+}
+
+UdpSocket::UdpSocket(Descriptor descriptor, SocketAddress address)
+    : descriptor_(std::move(descriptor)), address_(address) {}
+
+Result<UdpSocket> UdpSocket::bind(runtime::EventLoop& loop, const SocketAddress& address,
+                                  const UdpOptions& options) {
+  const BoundUdp bound = TRY(open_udp(address, options));
+  return UdpSocket(Descriptor(loop, bound.fd), bound.address);
 }
 
 Task<Result<Datagram>> UdpSocket::receive() {
@@ -140,21 +152,9 @@ Task<Result<std::vector<Datagram>>> UdpSocket::receive_some(size_t limit) {
   co_return datagrams;
 }
 
-// Waits before the first try: a socket that has just been emptied mostly has nothing new.
-Task<Result<>> UdpSocket::receive(UdpBatch& batch) {
-  for (;;) {
-    CO_TRY(co_await descriptor_.readable());
-    const int status = batch.receive(descriptor_.fd());
-    if (status == 0) co_return Result<>();
-    if (!would_block(status) && !from_icmp(status)) co_return std::unexpected(unavailable(status, "receive"));
-  }
-}
-
-size_t UdpSocket::send_replies(UdpBatch& batch) { return batch.send(descriptor_.fd()); }
-
 Task<Result<>> UdpSocket::send(const Datagram& datagram) {
   for (;;) {
-    const int status = send_now(descriptor_.fd(), datagram);
+    const int status = send_datagram(descriptor_.fd(), datagram);
     if (status == 0) co_return Result<>();
     if (!would_block(status))
       co_return std::unexpected(unavailable(status, "send to " + datagram.peer.to_string()));
@@ -162,7 +162,7 @@ Task<Result<>> UdpSocket::send(const Datagram& datagram) {
   }
 }
 
-bool UdpSocket::try_send(const Datagram& datagram) { return send_now(descriptor_.fd(), datagram) == 0; }
+bool UdpSocket::try_send(const Datagram& datagram) { return send_datagram(descriptor_.fd(), datagram) == 0; }
 
 namespace {
 

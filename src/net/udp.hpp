@@ -34,8 +34,6 @@ struct UdpOptions {
   std::string interface;
 };
 
-class UdpBatch;
-
 class UdpSocket {
  public:
   static Result<UdpSocket> bind(runtime::EventLoop& loop, const SocketAddress& address,
@@ -47,10 +45,6 @@ class UdpSocket {
   runtime::Task<Result<Datagram>> receive();
   /// What is there now, at most `limit` datagrams, after waiting for one: fewer wakes under load.
   runtime::Task<Result<std::vector<Datagram>>> receive_some(size_t limit);
-  /// Waits for a datagram, then takes what is there into `batch`, in place of what it held.
-  runtime::Task<Result<>> receive(UdpBatch& batch);
-  /// Sends at once what replies the batch has; how many the kernel did not take.
-  size_t send_replies(UdpBatch& batch);
   /// kUnavailable where it cannot be sent; waits for room in the socket's buffer.
   runtime::Task<Result<>> send(const Datagram& datagram);
   /// At once; false where the buffer is full or the kernel refuses.

@@ -105,7 +105,7 @@ int UdpBatch::receive(int fd) {
   }
   slots.size = 0;
   const int count = ::recvmmsg(fd, slots.messages.data(), static_cast<unsigned>(slots.messages.size()),
-                               MSG_DONTWAIT, nullptr);
+                               MSG_WAITFORONE, nullptr);
   if (count < 0) return errno;
   slots.size = static_cast<size_t>(count);
   return 0;

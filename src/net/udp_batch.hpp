@@ -3,8 +3,7 @@
 //
 //     socket.receive(batch)  ->  payload(i), peer(i)  ->  reply(i) = ...  ->  socket.send_replies(batch)
 //
-// Its buffers are made once and used again, those of the replies too. Several sockets may share one, as what
-// is in it counts only until the task that received it waits again.
+// Its buffers are made once and used again, those of the replies too.
 #pragma once
 
 #include <memory>
@@ -30,13 +29,13 @@ class UdpBatch {
   /// What goes back to the sender of datagram `index`, from the address that it was sent to; empty, as it is
   /// after receive(): nothing. Its memory is kept from batch to batch.
   std::string& reply(size_t index);
-  /// A copy without payload, for an answer that comes later (UdpSocket::send).
+  /// A copy without payload, for an answer that comes later.
   Datagram envelope(size_t index) const;
 
  private:
-  friend class UdpSocket;
+  friend class BlockingUdpSocket;
   struct Slots;
-  // 0, or errno.
+  // Waits for a datagram, then takes what is there. 0, or errno.
   int receive(int fd);
   size_t send(int fd);
 

@@ -1,5 +1,5 @@
-// Ancillary data of a datagram: the address that it was sent to, or is to leave from (IP_PKTINFO,
-// IPV6_PKTINFO). For net/udp*.cpp alone.
+// What the UDP sockets share: opening and sending, and the ancillary data of a datagram, which is the address
+// that it was sent to, or is to leave from (IP_PKTINFO, IPV6_PKTINFO). For net/*udp*.cpp alone.
 #pragma once
 
 #include <netinet/in.h>
@@ -11,6 +11,15 @@
 #include "net/udp.hpp"
 
 namespace cloudless::net {
+
+struct BoundUdp {
+  int fd;                 // blocking; the caller's to close
+  SocketAddress address;  // with the port that the kernel chose
+};
+Result<BoundUdp> open_udp(const SocketAddress& address, const UdpOptions& options);
+
+/// At once. 0, or errno.
+int send_datagram(int fd, const Datagram& datagram);
 
 // As the kernel wants it aligned, with room for either.
 struct UdpControl {
