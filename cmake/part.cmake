@@ -1,5 +1,5 @@
 # A part is a folder of src/: its .cpp files make one static library, its *_test.cpp files one test program,
-# each X_fuzz.cpp one fuzz target NAME_X_fuzz (with CLOUDLESS_FUZZ; scripts/fuzz.sh runs them).
+# each X_fuzz.cpp one fuzz target NAME_X_fuzz (scripts/fuzz.sh runs them).
 #
 #   cloudless_part(store DEPS base runtime LIBS SQLite::SQLite3)
 #
@@ -57,13 +57,18 @@ function(cloudless_part name)
                          PROPERTIES TIMEOUT 300 RUN_SERIAL ${PART_SERIAL_TESTS})
   endif()
 
-  if(CLOUDLESS_FUZZ)
-    foreach(fuzzer ${fuzzers})
-      get_filename_component(fuzz_name ${fuzzer} NAME_WE)
-      set(fuzz_name ${name}_${fuzz_name})
-      add_executable(${fuzz_name} ${fuzzer})
-      target_link_libraries(${fuzz_name} PRIVATE ${target})
+  # Built always, so that none rots: with CLOUDLESS_FUZZ they search, else they replay what tests/fuzz holds.
+  foreach(fuzzer ${fuzzers})
+    get_filename_component(fuzz_name ${fuzzer} NAME_WE)
+    set(fuzz_name ${name}_${fuzz_name})
+    add_executable(${fuzz_name} ${fuzzer})
+    target_link_libraries(${fuzz_name} PRIVATE ${target})
+    if(CLOUDLESS_FUZZ)
       target_link_options(${fuzz_name} PRIVATE -fsanitize=fuzzer)
-    endforeach()
-  endif()
+    else()
+      target_compile_options(${fuzz_name} PRIVATE -O0)
+      target_link_libraries(${fuzz_name} PRIVATE cloudless_fuzz_replay)
+      add_test(NAME fuzz.${fuzz_name} COMMAND ${fuzz_name} ${CMAKE_SOURCE_DIR}/tests/fuzz/${fuzz_name})
+    endif()
+  endforeach()
 endfunction()

@@ -53,7 +53,9 @@ size_t line_of_key(fy_node_pair* pair) {
 
 size_t line_of(const std::string& yaml, std::string_view path) {
   fy_parse_cfg config{};
-  config.flags = FYPCF_QUIET;
+  // Whoever asks has read the text already: what was wrong with it has been said.
+  config.flags =
+      static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_ALLOW_DUPLICATE_KEYS);
   const std::unique_ptr<fy_document, DestroyDocument> document(
       fy_document_build_from_string(&config, yaml.data(), yaml.size()));
   fy_node* node = document ? fy_document_root(document.get()) : nullptr;

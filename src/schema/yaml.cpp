@@ -11,6 +11,7 @@
 
 #include "base/strings.hpp"
 #include "schema/object_util.hpp"
+#include "schema/yaml_characters.hpp"
 
 namespace cloudless::schema {
 namespace json = boost::json;
@@ -385,6 +386,7 @@ Result<> check_size(std::string_view text, const JsonParseOptions& options) {
 Result<std::vector<json::value>> parse_yaml_documents(std::string_view text,
                                                       const JsonParseOptions& options) {
   TRY(check_size(text, options));
+  TRY(check_yaml_characters(text));
   auto documents = TRY(YamlReader(text, options.duplicates).documents());
   std::erase_if(documents, [](const json::value& value) { return value.is_null(); });
   return documents;
@@ -397,6 +399,7 @@ Result<json::value> parse_yaml(std::string_view text, const JsonParseOptions& op
     if (auto value = parse_json(text, options)) return value;
     if (options.duplicates) options.duplicates->clear();
   }
+  TRY(check_yaml_characters(text));
   auto documents = TRY(YamlReader(text, options.duplicates).documents());
   return documents.empty() ? json::value() : std::move(documents.front());
 }

@@ -55,6 +55,24 @@ TEST(Yaml, AliasesCannotExplode) {
   EXPECT_EQ(value.error().code, Code::kResourceExhausted);
 }
 
+TEST(Yaml, BytesThatAreNoTextAreRefused) {
+  const auto reason = [](std::string_view text) {
+    const auto value = parse_yaml(text);
+    return value ? std::string("accepted") : value.error().message;
+  };
+  const std::string prefix = "error converting YAML to JSON: yaml: ";
+  EXPECT_EQ(reason("a: \x80"), prefix + "invalid leading UTF-8 octet");
+  EXPECT_EQ(reason("a: \xc3("), prefix + "invalid trailing UTF-8 octet");
+  EXPECT_EQ(reason("a: \xe2\x82"), prefix + "incomplete UTF-8 octet sequence");
+  EXPECT_EQ(reason("a: \xc0\x80"), prefix + "invalid length of a UTF-8 sequence");
+  EXPECT_EQ(reason("a: \xed\xa0\x80"), prefix + "invalid Unicode character");
+  EXPECT_EQ(reason("a: \x7f"), prefix + "control characters are not allowed");
+  EXPECT_EQ(reason("%Y\x7fM\x80 1.2\n---\n- a\n"), prefix + "control characters are not allowed");
+  EXPECT_EQ(reason("\xef\xbb\xbf"
+                   "a: \xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\t\n"),
+            "accepted");
+}
+
 TEST(Yaml, DuplicateKeysAreNoted) {
   std::vector<std::string> duplicates;
   ASSERT_TRUE(parse_yaml("a:\n  b: 1\n  b: 2\n", {.duplicates = &duplicates}));
