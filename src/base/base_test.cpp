@@ -2,6 +2,7 @@
 
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
+#include "base/fifo.hpp"
 #include "base/metrics.hpp"
 #include "base/random.hpp"
 #include "base/strings.hpp"
@@ -31,6 +32,26 @@ TEST(Result, TryUnwrapsAValueAndReturnsAnError) {
 TEST(Result, WrapPutsWhatWasDoneInFront) {
   EXPECT_EQ(wrap(Error{Code::kNotFound, "gone"}, "read {}", "x").error(),
             (Error{Code::kNotFound, "read x: gone"}));
+}
+
+TEST(Fifo, GivesBackInOrderWhateverIsPutAndTakenBetween) {
+  Fifo<int> fifo;
+  SeededRandom random(1);
+  int put = 0;
+  int taken = 0;
+  for (int step = 0; step < 10'000; ++step) {
+    // Now growing, now shrinking down to nothing.
+    if (random.below(10) < (step / 1000 % 2 == 0 ? 7u : 3u)) {
+      fifo.push_back(put++);
+    } else if (!fifo.empty()) {
+      ASSERT_EQ(fifo.front(), taken++);
+      fifo.pop_front();
+    }
+    ASSERT_EQ(fifo.size(), static_cast<size_t>(put - taken));
+    ASSERT_EQ(fifo.end() - fifo.begin(), put - taken);
+  }
+  for (const int value : fifo) ASSERT_EQ(value, taken++);
+  EXPECT_EQ(taken, put);
 }
 
 TEST(Clock, Rfc3339RoundTripsAndReadsOffsets) {

@@ -7,7 +7,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
+#include "base/fifo.hpp"
 #include "runtime/waiter.hpp"
 
 namespace cloudless::runtime {
@@ -26,14 +28,14 @@ class WaiterQueue {
     }
     return nullptr;
   }
-  std::deque<std::shared_ptr<Waiter>> claim_all() {
-    std::deque<std::shared_ptr<Waiter>> claimed;
+  std::vector<std::shared_ptr<Waiter>> claim_all() {
+    std::vector<std::shared_ptr<Waiter>> claimed;
     while (std::shared_ptr<Waiter> waiter = claim_one()) claimed.push_back(std::move(waiter));
     return claimed;
   }
 
  private:
-  std::deque<std::shared_ptr<Waiter>> waiters_;
+  Fifo<std::shared_ptr<Waiter>> waiters_;
 };
 
 }  // namespace detail
@@ -98,7 +100,7 @@ class Channel {
 
   /// No more values come in; what is queued can still be received. Any thread.
   void close() {
-    std::deque<std::shared_ptr<Waiter>> woken;
+    std::vector<std::shared_ptr<Waiter>> woken;
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;

@@ -8,27 +8,57 @@
 // Copies share one state. A task that was cancelled leaves; what arrives later is dropped.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "runtime/waiter.hpp"
 
 namespace cloudless::runtime {
+
+/// Tasks that are to continue together: one job on each executor for all of its tasks, so that a thread which
+/// completes many wakes the other once. They continue at the end of this object's life.
+class Resumptions {
+ public:
+  Resumptions() = default;
+  Resumptions(const Resumptions&) = delete;
+  Resumptions& operator=(const Resumptions&) = delete;
+  ~Resumptions() {
+    for (Group& group : groups_) {
+      group.executor->post([waiters = std::move(group.waiters)] {
+        for (const std::shared_ptr<Waiter>& waiter : waiters) waiter->handle.resume();
+      });
+    }
+  }
+
+  /// A waiter that the caller has claimed.
+  void add(std::shared_ptr<Waiter> waiter) {
+    Executor* const executor = waiter->context.executor;
+    auto group = std::ranges::find(groups_, executor, &Group::executor);
+    if (group == groups_.end()) group = groups_.insert(group, Group{executor, {}});
+    group->waiters.push_back(std::move(waiter));
+  }
+
+ private:
+  struct Group {
+    Executor* executor;
+    std::vector<std::shared_ptr<Waiter>> waiters;
+  };
+  std::vector<Group> groups_;
+};
 
 template <class T>
 class Completion {
  public:
   /// Any thread; the first call counts.
   void complete(T value) const {
-    std::shared_ptr<Waiter> waiter;
-    {
-      const std::lock_guard lock(state_->mutex);
-      if (state_->value) return;
-      state_->value.emplace(std::move(value));
-      if (state_->waiter && state_->waiter->claim()) waiter = state_->waiter;
-    }
-    if (waiter) waiter->resume();
+    if (const auto waiter = settle(std::move(value))) waiter->resume();
+  }
+  /// The same, but the task continues with the others of `together`.
+  void complete(T value, Resumptions& together) const {
+    if (auto waiter = settle(std::move(value))) together.add(std::move(waiter));
   }
 
   /// The value, or kCancelled. At most one task waits.
@@ -40,6 +70,14 @@ class Completion {
     std::optional<T> value;
     std::shared_ptr<Waiter> waiter;
   };
+
+  // The task to be continued, if there is one.
+  std::shared_ptr<Waiter> settle(T value) const {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->value) return nullptr;
+    state_->value.emplace(std::move(value));
+    return state_->waiter && state_->waiter->claim() ? state_->waiter : nullptr;
+  }
 
   static Task<Result<T>> wait_for(std::shared_ptr<State> state) {
     const auto enlist = [state](const std::shared_ptr<Waiter>& waiter) {
