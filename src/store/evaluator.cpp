@@ -1,5 +1,6 @@
 #include "store/evaluator.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include "store/errors.hpp"
@@ -43,8 +44,8 @@ bool compares(CompareResult wanted, const T& actual, const T& given) {
 void Evaluator::reset() {
   entries_.clear();
   changes_.clear();
-  staged_values_.clear();
-  staged_bytes_ = 0;
+  pending_.clear();
+  payloads_.clear();
   used_leases_.clear();
 }
 
@@ -67,10 +68,7 @@ Result<Evaluator::Response> Evaluator::run(const Request& request, bool writes_r
     return response;
   }
   pending_.clear();
-  for (size_t i = changes_before; i < changes_.size(); ++i) {
-    const auto staged = staged_values_.find(changes_[i].key);
-    if (staged != staged_values_.end() && !staged->second.empty()) staged->second.pop_back();
-  }
+  payloads_.clear();
   changes_.resize(changes_before);
   const std::unique_lock lock(mutex_);
   index_.rollback(before_);
@@ -86,30 +84,30 @@ Result<Revision> Evaluator::delete_keys(const std::vector<std::string>& keys) {
 
 void Evaluator::finish_entry() {
   if (pending_.empty()) return;
-  std::vector<Change> changes;
-  changes.reserve(pending_.size());
+  record_.clear();
   for (const Pending& pending : pending_) {
     const StagedChange& staged = changes_[pending.change];
-    changes.push_back({.type = staged.type,
-                       .key = staged.key,
-                       .create_revision = staged.version.create,
-                       .version = staged.version.number,
-                       .lease = staged.version.lease,
-                       .encoding = pending.encoding,
-                       .base = pending.base,
-                       .size = view(staged.value).size(),
-                       .payload = pending.payload});
+    record_.push_back(
+        {.type = staged.type,
+         .key = staged.key,
+         .create_revision = staged.version.create,
+         .version = staged.version.number,
+         .lease = staged.version.lease,
+         .encoding = pending.encoding,
+         .base = pending.base,
+         .size = view(staged.value).size(),
+         .payload = std::string_view(payloads_).substr(pending.payload_begin, pending.payload_size)});
   }
-  entries_.push_back({next_revision(), encode_record(next_revision(), changes)});
-  staged_bytes_ += entries_.back().record.size();
+  entries_.push_back({next_revision(), encode_record(next_revision(), record_)});
   pending_.clear();
+  payloads_.clear();
 }
 
+// What is staged is not in the log yet. Changes are in the order of their revisions.
 SharedBytes Evaluator::in_memory(std::string_view key, Revision revision) {
-  if (const auto staged = staged_values_.find(key); staged != staged_values_.end()) {
-    for (const StagedValue& candidate : staged->second) {
-      if (candidate.revision == revision) return candidate.value;
-    }
+  const auto revision_of = [](const StagedChange& change) { return change.version.mod; };
+  for (const StagedChange& change : std::ranges::equal_range(changes_, revision, {}, revision_of)) {
+    if (change.type == EventType::kPut && change.key == key) return change.value;
   }
   return values_.cached(key, revision);
 }
@@ -121,10 +119,8 @@ Result<SharedBytes> Evaluator::value_of(std::string_view key, Revision revision)
 
 void Evaluator::stage(StagedChange change, const ValueCodec::Encoded& encoded, Revision base) {
   change.version.full = encoded.encoding != Encoding::kDelta;
-  pending_.push_back({changes_.size(), encoded.encoding, std::string(encoded.payload), base});
-  if (change.type == EventType::kPut) {
-    staged_values_[change.key].push_back({change.version.mod, change.value});
-  }
+  pending_.push_back({changes_.size(), encoded.encoding, payloads_.size(), encoded.payload.size(), base});
+  payloads_ += encoded.payload;
   {
     const std::unique_lock lock(mutex_);
     index_.stage(change.key, change.version);

@@ -6,10 +6,8 @@
 // so that readers on other threads may share it.
 #pragma once
 
-#include <map>
 #include <set>
 #include <shared_mutex>
-#include <unordered_map>
 #include <variant>
 
 #include "store/index.hpp"
@@ -48,7 +46,6 @@ class Evaluator {
   std::vector<LogEntry> take_entries() { return std::move(entries_); }
   bool has_entries() const { return !entries_.empty(); }
   const std::vector<StagedChange>& changes() const { return changes_; }
-  size_t staged_bytes() const { return staged_bytes_; }
   /// Leases that puts of this batch named, and which must still be there when it is appended.
   const std::set<LeaseId>& leases() const { return used_leases_; }
   /// This one, too.
@@ -93,21 +90,18 @@ class Evaluator {
   Revision before_ = kEmptyHead;  // the staged head when the running transaction began
   std::vector<LogEntry> entries_;
   std::vector<StagedChange> changes_;
-  size_t staged_bytes_ = 0;
   std::set<LeaseId> used_leases_;
+  // The changes of the running transaction as they will be stored; their payloads are in payloads_.
   struct Pending {
     size_t change;
     Encoding encoding;
-    std::string payload;
+    size_t payload_begin;
+    size_t payload_size;
     Revision base;
   };
-  std::vector<Pending> pending_;  // of the running transaction
-  // Values that are staged and thus not in the log yet, by key.
-  struct StagedValue {
-    Revision revision;
-    SharedBytes value;
-  };
-  std::map<std::string, std::vector<StagedValue>, std::less<>> staged_values_;
+  std::vector<Pending> pending_;
+  std::string payloads_;
+  std::vector<Change> record_;  // finish_entry()'s, kept for its memory
 };
 
 }  // namespace cloudless::store

@@ -86,6 +86,11 @@ class SystemFile final : public File {
 
   Result<> sync() override {
     if (::fdatasync(direct_) != 0) return file_error("sync", path_);
+    struct stat status{};
+    if (::fstat(direct_, &status) == 0 && status.st_nlink == 0) {
+      return fail(Code::kUnavailable, "{} was removed while it is in use: what is written is lost at the end",
+                  path_);
+    }
     return {};
   }
 

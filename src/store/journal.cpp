@@ -15,6 +15,9 @@ constexpr size_t kFrameHeaderSize = 9;
 constexpr uint8_t kEntry = 1;
 constexpr uint8_t kFact = 2;
 constexpr uint8_t kMark = 3;
+constexpr uint8_t kSync = 4;
+constexpr std::string_view kSyncMagic = "CLSYNC01";
+constexpr size_t kSyncChecked = 24;
 // The file grows by this much at a time.
 constexpr uint64_t kFillStep = 1 << 20;
 // Relaxed writes are made durable when they come to this, whatever the time.
@@ -40,6 +43,27 @@ std::string number_payload(uint64_t number) {
   return payload;
 }
 
+std::string sync_payload(uint64_t generation, uint64_t offset) {
+  std::string payload(kSyncMagic);
+  put_fixed64(payload, generation);
+  put_fixed64(payload, offset);
+  put_fixed32(payload, crc32c(payload));
+  return payload;
+}
+
+// Whether a sync frame of this generation (0: of any) stands in the file behind `from`.
+bool has_sync_behind(std::string_view bytes, uint64_t generation, uint64_t from) {
+  for (size_t at = bytes.find(kSyncMagic, from); at != std::string_view::npos;
+       at = bytes.find(kSyncMagic, at + 1)) {
+    const std::string_view payload = bytes.substr(at, kSyncChecked + sizeof(uint32_t));
+    if (payload.size() <= kSyncChecked || at < from + kFrameHeaderSize + 1) continue;
+    const uint64_t found = load_fixed64(payload.data() + kSyncMagic.size());
+    const uint64_t offset = at - kFrameHeaderSize;
+    if ((generation == 0 || found == generation) && payload == sync_payload(found, offset)) return true;
+  }
+  return false;
+}
+
 Result<> visit_frame(uint8_t kind, std::string_view payload, const Journal::Visitor& visitor) {
   if (kind == kEntry && payload.size() >= sizeof(uint64_t)) {
     return visitor.entry(static_cast<Revision>(load_fixed64(payload.data())),
@@ -56,13 +80,22 @@ Result<> visit_frame(uint8_t kind, std::string_view payload, const Journal::Visi
 
 }  // namespace
 
-Result<uint64_t> Journal::generation() { return decode_generation(TRY(file_->read_at(0, kHeaderSize))); }
+Result<uint64_t> Journal::generation() {
+  const std::string header = TRY(file_->read_at(0, kHeaderSize));
+  if (const uint64_t generation = decode_generation(header)) return generation;
+  // A header is within one block, so it is never torn, and it comes before all else.
+  const bool blank = header.find_first_not_of('\0') == std::string::npos;
+  if (!blank || has_sync_behind(TRY(file_->read_at(0, TRY(file_->size()))), 0, 0)) {
+    return fail(Code::kDataLoss, "its header is damaged");
+  }
+  return 0;
+}
 
 Result<> Journal::recover(const Visitor& visitor, uint64_t mark) {
   const std::string bytes = TRY(file_->read_at(0, TRY(file_->size())));
   filled_end_ = bytes.size() - bytes.size() % file_->block_size();
-  const uint64_t generation = decode_generation(bytes);
-  chain_ = crc32c(std::string_view(encode_header(generation)).substr(0, kHeaderChecked));
+  generation_ = decode_generation(bytes);
+  chain_ = crc32c(std::string_view(encode_header(generation_)).substr(0, kHeaderChecked));
   std::string_view rest = std::string_view(bytes).substr(kHeaderSize);
   while (rest.size() >= kFrameHeaderSize) {
     const uint64_t length = load_fixed32(rest.data() + 4);
@@ -75,15 +108,20 @@ Result<> Journal::recover(const Visitor& visitor, uint64_t mark) {
     rest.remove_prefix(kFrameHeaderSize + length);
   }
   durable_end_ = bytes.size() - rest.size();
+  if (has_sync_behind(bytes, generation_, durable_end_)) {
+    return fail(Code::kDataLoss, "it is damaged at byte {}, and what follows was acknowledged", durable_end_);
+  }
   block_ =
       bytes.substr(durable_end_ - durable_end_ % file_->block_size(), durable_end_ % file_->block_size());
   pending_.clear();
+  begin_pending();
   put_frame(kMark, number_payload(mark));
   return {};
 }
 
 void Journal::restart(uint64_t generation, uint64_t mark) {
   durable_end_ = 0;
+  generation_ = generation;
   failure_mark_.reset();
   block_.clear();
   pending_ = encode_header(generation);
@@ -101,6 +139,10 @@ void Journal::put_frame(uint8_t kind, std::string_view payload) {
   std::string checksum;
   put_fixed32(checksum, chain_);
   pending_.replace(start, checksum.size(), checksum);
+}
+
+void Journal::begin_pending() {
+  if (pending_.empty()) put_frame(kSync, sync_payload(generation_, durable_end_));
 }
 
 Result<> Journal::fill_ahead(uint64_t end) {
@@ -132,6 +174,7 @@ Result<> Journal::sync() {
 }
 
 Result<> Journal::append(const LogBatch& batch, uint64_t mark_if_failed) {
+  if (!batch.entries.empty() || !batch.meta.empty()) begin_pending();
   const size_t size_before = pending_.size();
   const uint32_t chain_before = chain_;
   std::string payload;

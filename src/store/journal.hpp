@@ -7,11 +7,17 @@
 //             kind 1, entry: revision(8) record
 //             kind 2, fact:  1 key(bytes) value | 0 key(bytes)
 //             kind 3, mark:  a number (8)
+//             kind 4, sync:  "CLSYNC01" generation(8) offset(8) crc32c(4, of those)
 //
 // Numbers are little-endian. A frame's checksum continues the one before it, the first continues the
 // header's, so what an earlier generation left behind in the file never passes for a frame, nor does what a
 // failed append left: after a failure, and after every start, a mark with a new number comes first and
 // changes the chain.
+//
+// Each sync's bytes begin with a sync frame that names its own place in the file: all before it was durable
+// by then. So a frame that does not check out is the torn end of the last sync where no sync frame follows
+// it, and damage to what was acknowledged where one does. Being whole by itself, it is found behind any
+// damage.
 //
 // The file is filled with zeros ahead of its frames, so that a sync moves data alone and no metadata. Used by
 // one thread.
@@ -32,9 +38,10 @@ class Journal {
     std::function<Result<>(Revision, std::string_view record)> entry;
     std::function<void(std::string_view key, std::optional<std::string_view> value)> fact;
   };
-  /// The generation that the file holds; 0 where it holds none.
+  /// The generation that the file holds; 0 where it holds none. kDataLoss where the header is damaged.
   Result<uint64_t> generation();
   /// Visits the intact frames, and continues behind them. `mark`: a number that this journal has not seen.
+  /// kDataLoss where something is damaged that was durable.
   Result<> recover(const Visitor& visitor, uint64_t mark);
   /// Starts again from the top of the file. Takes effect with the next append.
   void restart(uint64_t generation, uint64_t mark);
@@ -49,10 +56,12 @@ class Journal {
 
  private:
   void put_frame(uint8_t kind, std::string_view payload);
+  void begin_pending();
   void put_failure_mark(uint64_t mark);
   Result<> fill_ahead(uint64_t end);
 
   std::unique_ptr<File> file_;
+  uint64_t generation_ = 0;
   uint32_t chain_ = 0;
   // Up to durable_end_ the file is durable, of which `block_` is the part in its last, unfilled block; behind
   // it belongs `pending_`.

@@ -77,6 +77,11 @@ Result<std::unique_ptr<SqliteDb>> SqliteDb::open(const std::string& path) {
 Error SqliteDb::error_from(int code) const {
   const char* const text = db_ ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code);
   Error error{Code::kUnavailable, fmt::format("{}: {}", path_, text)};
+  // SQLite calls this a read-only database.
+  if (code == SQLITE_READONLY_DBMOVED) {
+    error.message =
+        fmt::format("{} was removed or renamed while it is in use; stop the store and put it back", path_);
+  }
   switch (code & 0xff) {
     case SQLITE_FULL:
       error.code = Code::kResourceExhausted;

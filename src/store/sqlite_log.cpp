@@ -22,6 +22,10 @@ constexpr int64_t kFreePagesKept = 128;
 // Pages given back in one step: a few milliseconds.
 constexpr int64_t kReclaimPages = 64;
 
+// What is left to do where a file is damaged.
+constexpr std::string_view kRestore =
+    "restore all three files from a copy, or an export into a new one (cloudless store import)";
+
 constexpr std::string_view kSchema = R"(
   CREATE TABLE IF NOT EXISTS log (revision INTEGER PRIMARY KEY, record BLOB NOT NULL);
   CREATE TABLE IF NOT EXISTS meta (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -34,13 +38,25 @@ constexpr std::string_view kSchema = R"(
 Result<std::unique_ptr<SqliteLog>> SqliteLog::open(SqliteLogOptions options, Files& files, Random& random,
                                                    Logger logger) {
   std::unique_ptr<SqliteLog> log(new SqliteLog(std::move(options), random, std::move(logger)));
-  TRY(log->open_journals(files));
-  TRY(log->open_database());
-  TRY(log->load_database());
-  TRY(log->recover_journals());
+  TRY(log->or_remedy(log->load(files)));
   SqliteLog& opened = *log;
   log->flusher_ = std::thread([&opened] { opened.run_flusher(); });
   return log;
+}
+
+Result<> SqliteLog::load(Files& files) {
+  TRY(open_journals(files));
+  TRY(open_database());
+  TRY(load_database());
+  return recover_journals();
+}
+
+// Where a file is damaged: which, and what to do.
+Result<> SqliteLog::or_remedy(Result<> outcome) const {
+  if (outcome || outcome.error().code != Code::kDataLoss) return outcome;
+  const std::string& message = outcome.error().message;
+  return fail(Code::kDataLoss, "{}{}; {}", message.starts_with(options_.path) ? "" : options_.path + ": ",
+              message, kRestore);
 }
 
 SqliteLog::~SqliteLog() {
@@ -94,9 +110,9 @@ Result<> SqliteLog::prepare_database() {
     TRY(writer_->execute(
         fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kFormat)));
   } else if (TRY(writer_->number("PRAGMA application_id")) != kApplicationId) {
-    return fail(Code::kDataLoss, "{} is a database of another program; name another file", options_.path);
+    return fail(Code::kInvalid, "{} is a database of another program; name another file", options_.path);
   } else if (const int64_t format = TRY(writer_->number("PRAGMA user_version")); format != kFormat) {
-    return fail(Code::kDataLoss, "{} has format {}; this program knows format {}", options_.path, format,
+    return fail(Code::kInvalid, "{} has format {}; this program knows format {}", options_.path, format,
                 kFormat);
   }
   // cache_spill off keeps the file untouched until the commit; one flush fits in memory.
@@ -112,7 +128,8 @@ Result<> SqliteLog::load_database() {
   while (TRY(facts.step())) meta_.emplace(facts.blob(0), facts.blob(1));
   SqliteStatement state = TRY(writer_->prepare("SELECT head, generation FROM state"));
   uint64_t stored_generation = 0;
-  if (TRY(state.step())) {
+  has_state_ = TRY(state.step());
+  if (has_state_) {
     head_ = stored_head_ = state.integer(0);
     stored_generation = static_cast<uint64_t>(state.integer(1));
   }
@@ -121,16 +138,20 @@ Result<> SqliteLog::load_database() {
 }
 
 // Journals whose generation the database has are free; of the others the younger one is continued, and the
-// older one, if there is one, goes into the database.
+// older one, if there is one, goes into the database. A database that is in use always has one to continue.
 Result<> SqliteLog::recover_journals() {
   const uint64_t stored = generation_ - 1;
-  const uint64_t generations[2] = {TRY(journals_[0]->generation()), TRY(journals_[1]->generation())};
+  uint64_t generations[2];
+  for (size_t i = 0; i < 2; ++i) generations[i] = TRY(of_journal(i, journals_[i]->generation()));
   const size_t older = generations[0] < generations[1] ? 0 : 1;
   const size_t younger = 1 - older;
   if (generations[younger] <= stored) {
-    active_ = 0;
-    journals_[active_]->restart(generation_, random_.next());
-    return {};
+    if (has_state_) {
+      return fail(Code::kDataLoss,
+                  "{0}-log0 and {0}-log1 are missing or of an older copy: the last writes are lost",
+                  options_.path);
+    }
+    return begin_empty();
   }
   if (generations[older] > stored) {
     TRY(recover_journal(older));
@@ -144,13 +165,23 @@ Result<> SqliteLog::recover_journals() {
   return {};
 }
 
+// The journal comes first, so that a database with a state never goes without.
+Result<> SqliteLog::begin_empty() {
+  TRY(begin_journal(0, generation_));
+  active_ = 0;
+  return put_state_.bind(1, head_).bind(2, int64_t{0}).run();
+}
+
+Result<> SqliteLog::begin_journal(size_t which, uint64_t generation) {
+  journals_[which]->restart(generation, random_.next());
+  return journals_[which]->sync();
+}
+
 Result<> SqliteLog::recover_journal(size_t which) {
   Journal::Visitor visitor;
   visitor.entry = [this](Revision revision, std::string_view record) -> Result<> {
     if (revision != head_ + 1) {
-      return fail(Code::kDataLoss,
-                  "{}: its journals go from revision {} to {}; what is between is lost. Restore an export",
-                  options_.path, head_, revision);
+      return fail(Code::kDataLoss, "after revision {} comes {}; what is between is lost", head_, revision);
     }
     recent_.push_back({revision, std::string(record)});
     head_ = revision;
@@ -165,7 +196,14 @@ Result<> SqliteLog::recover_journal(size_t which) {
       meta_.erase(name);
     }
   };
-  return journals_[which]->recover(visitor, random_.next());
+  return of_journal(which, journals_[which]->recover(visitor, random_.next()));
+}
+
+// What a journal says, with its name.
+template <class T>
+Result<T> SqliteLog::of_journal(size_t which, Result<T> outcome) const {
+  if (outcome || outcome.error().code != Code::kDataLoss) return outcome;
+  return wrap(outcome.error(), "{}-log{}", options_.path, which);
 }
 
 Result<Revision> SqliteLog::head() {
@@ -238,14 +276,15 @@ bool SqliteLog::ready_to_switch() {
 }
 
 // The full journal is made durable to its end first: the next generation must not survive what it builds on.
+// The next one is there before the database has the full one's generation, so that its loss shows.
 Result<> SqliteLog::switch_journals() {
   TRY(journals_[active_]->sync());
+  TRY(begin_journal(1 - active_, generation_ + 1));
   const std::lock_guard lock(state_mutex_);
   flush_ = Flush{.up_to = head_, .facts = std::exchange(changed_facts_, {}), .generation = generation_};
   flush_signal_.notify_all();
   active_ = 1 - active_;
   ++generation_;
-  journals_[active_]->restart(generation_, random_.next());
   return {};
 }
 
@@ -283,6 +322,10 @@ Result<std::string> SqliteLog::read(Revision revision) {
 }
 
 Result<> SqliteLog::replay(Revision after, const Replay& replay) {
+  return or_remedy(replay_all(after, replay));
+}
+
+Result<> SqliteLog::replay_all(Revision after, const Replay& replay) {
   // The flusher moves entries from memory to the database; held off, it cannot move them past this reader.
   const std::lock_guard write_lock(write_mutex_);
   SqliteStatement rows =
@@ -483,12 +526,15 @@ Result<> SqliteLog::restore(Revision head, std::span<const LogEntry> entries,
     for (const auto& [key, value] : meta_) facts[key] = value;
   }
   for (const MetaChange& change : meta) facts[change.key] = change.value;
-  // The state names the active generation as stored, so that a new one begins: nothing of the old journals
-  // counts any more.
+  // The state names the active generation as stored, and a new one begins: nothing of the old journals counts
+  // any more.
+  const uint64_t stored = generation_;
+  TRY(begin_journal(active_, stored + 1));
+  generation_ = stored + 1;
   TRY(transaction([&]() -> Result<> {
     for (const LogEntry& entry : entries) TRY(insert(entry.revision, entry.record));
     TRY(store_facts(facts));
-    return put_state_.bind(1, head).bind(2, static_cast<int64_t>(generation_)).run();
+    return put_state_.bind(1, head).bind(2, static_cast<int64_t>(stored)).run();
   }));
   const std::lock_guard lock(state_mutex_);
   for (const auto& [key, value] : facts) {
@@ -497,7 +543,6 @@ Result<> SqliteLog::restore(Revision head, std::span<const LogEntry> entries,
   changed_facts_.clear();
   recent_.clear();
   head_ = stored_head_ = head;
-  journals_[active_]->restart(++generation_, random_.next());
   return {};
 }
 

@@ -73,13 +73,20 @@ class SqliteLog final : public Log {
   SqliteLog(SqliteLogOptions options, Random& random, Logger logger)
       : options_(std::move(options)), random_(random), logger_(std::move(logger)) {}
 
+  Result<> load(Files& files);
   Result<> open_journals(Files& files);
   Result<> open_database();
   Result<> prepare_database();
   Result<> load_database();
   Result<> recover_journals();
   Result<> recover_journal(size_t which);
+  Result<> begin_empty();
+  Result<> begin_journal(size_t which, uint64_t generation);
+  template <class T>
+  Result<T> of_journal(size_t which, Result<T> outcome) const;
+  Result<> or_remedy(Result<> outcome) const;
 
+  Result<> replay_all(Revision after, const Replay& replay);
   bool ready_to_switch();
   Result<> switch_journals();
   void run_flusher();
@@ -121,6 +128,7 @@ class SqliteLog final : public Log {
 
   std::mutex state_mutex_;
   std::condition_variable flush_signal_;
+  bool has_state_ = false;     // the database was in use before
   std::deque<Recent> recent_;  // ascending, without gaps
   Revision head_ = kEmptyHead;
   Revision stored_head_ = kEmptyHead;  // recent_ begins behind it

@@ -4,7 +4,7 @@
 
 namespace cloudless::store {
 
-// What an entry takes beside its texts: list and map nodes, shared_ptr and string headers.
+// What an entry takes beside its texts: map node, shared_ptr and string headers.
 static constexpr size_t kEntryOverhead = 200;
 
 size_t Values::cost(const Entry& entry) {
@@ -16,35 +16,54 @@ size_t Values::slot(std::string_view key, Revision revision) {
   return std::hash<std::string_view>()(key) ^ (static_cast<size_t>(revision) * 0x9E3779B97F4A7C15u);
 }
 
+void Values::link(Entry& entry) {
+  entry.next = ring_.next;
+  entry.previous = &ring_;
+  entry.next->previous = entry.previous->next = &entry;
+}
+
+void Values::unlink(Entry& entry) {
+  entry.next->previous = entry.previous;
+  entry.previous->next = entry.next;
+}
+
 SharedBytes Values::cached(std::string_view key, Revision revision) {
   const std::lock_guard lock(mutex_);
   const auto found = by_slot_.find(slot(key, revision));
   if (found == by_slot_.end()) return nullptr;
-  const auto entry = found->second;
-  if (entry->revision != revision || entry->key != key) return nullptr;
-  entries_.splice(entries_.begin(), entries_, entry);
-  return entry->value;
+  Entry& entry = found->second;
+  if (entry.revision != revision || entry.key != key) return nullptr;
+  unlink(entry);
+  link(entry);
+  return entry.value;
 }
 
-void Values::drop(Entries::iterator entry) {
-  bytes_ -= cost(*entry);
-  by_slot_.erase(slot(entry->key, entry->revision));
-  entries_.erase(entry);
+void Values::drop(Entry& entry) {
+  bytes_ -= cost(entry);
+  unlink(entry);
+  by_slot_.erase(slot(entry.key, entry.revision));
 }
 
 void Values::remember(std::string_view key, Revision revision, SharedBytes value) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = by_slot_.find(slot(key, revision)); found != by_slot_.end()) drop(found->second);
-  entries_.push_front({std::string(key), revision, std::move(value)});
-  by_slot_.emplace(slot(key, revision), entries_.begin());
-  bytes_ += cost(entries_.front());
-  while (bytes_ > limit_bytes_ && !entries_.empty()) drop(std::prev(entries_.end()));
+  const auto [place, is_new] = by_slot_.try_emplace(slot(key, revision));
+  Entry& entry = place->second;
+  if (!is_new) {
+    bytes_ -= cost(entry);
+    unlink(entry);
+  }
+  entry.key = key;
+  entry.revision = revision;
+  entry.value = std::move(value);
+  link(entry);
+  bytes_ += cost(entry);
+  while (bytes_ > limit_bytes_ && !by_slot_.empty()) drop(*ring_.previous);
 }
 
 void Values::clear() {
   const std::lock_guard lock(mutex_);
-  entries_.clear();
   by_slot_.clear();
+  ring_.next = ring_.previous = &ring_;
   bytes_ = 0;
 }
 

@@ -1,7 +1,6 @@
 // Values: reads values from the log, with a bounded cache of decoded ones in front. Thread-safe.
 #pragma once
 
-#include <list>
 #include <mutex>
 #include <unordered_map>
 
@@ -13,7 +12,11 @@ namespace cloudless::store {
 class Values {
  public:
   /// `cache_bytes`: keys and values kept, least recently used dropped first. The log outlives this.
-  Values(Log& log, size_t cache_bytes) : log_(log), limit_bytes_(cache_bytes) {}
+  Values(Log& log, size_t cache_bytes) : log_(log), limit_bytes_(cache_bytes) {
+    ring_.next = ring_.previous = &ring_;
+  }
+  Values(const Values&) = delete;
+  Values& operator=(const Values&) = delete;
 
   /// The value if it is in memory.
   SharedBytes cached(std::string_view key, Revision revision);
@@ -26,23 +29,27 @@ class Values {
   void clear();
 
  private:
+  // Entries are a ring in the order of their use, through `ring_`: the most recently used is behind it.
   struct Entry {
     std::string key;
-    Revision revision;
+    Revision revision = 0;
     SharedBytes value;
+    Entry* next = nullptr;
+    Entry* previous = nullptr;
   };
-  using Entries = std::list<Entry>;
 
   static size_t cost(const Entry& entry);
   static size_t slot(std::string_view key, Revision revision);
-  void drop(Entries::iterator entry);
+  void link(Entry& entry);
+  static void unlink(Entry& entry);
+  void drop(Entry& entry);
 
   Log& log_;
   const size_t limit_bytes_;
 
   std::mutex mutex_;
-  Entries entries_;  // most recently used first
-  std::unordered_map<size_t, Entries::iterator> by_slot_;
+  std::unordered_map<size_t, Entry> by_slot_;
+  Entry ring_;
   size_t bytes_ = 0;
 
   std::mutex codec_mutex_;

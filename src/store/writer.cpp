@@ -142,11 +142,12 @@ auto LocalStore::against_present(const Attempt& attempt) -> std::invoke_result_t
 void LocalStore::commit(std::vector<Write>& writes) {
   check_quota();
   auto results = against_present([&] { return commit_once(writes); });
+  runtime::Resumptions together;
   for (size_t i = 0; i < writes.size(); ++i) {
     if (results) {
-      writes[i].done.complete(std::move((*results)[i]));
+      writes[i].done.complete(std::move((*results)[i]), together);
     } else {
-      writes[i].done.complete(std::unexpected(results.error()));
+      writes[i].done.complete(std::unexpected(results.error()), together);
     }
   }
 }
