@@ -1,53 +1,18 @@
 // Faults as a gRPC client meets them: a full disk, a read-only file system, a damaged or locked database,
 // PostgreSQL gone and back. Each has a clear error, loses nothing acknowledged, and heals without a restart.
-#include <grpcpp/grpcpp.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
 #include <map>
 
-#include "etcd/rpc.grpc.pb.h"
+#include "etcd/kv_client.hpp"
 #include "etcd/served_store.hpp"
 #include "store/testing/postgres_server.hpp"
 
 namespace cloudless::etcd::testing {
 namespace {
 
-namespace pb = ::etcdserverpb;
 using ::testing::HasSubstr;
-
-constexpr std::chrono::seconds kPatience{20};
-
-class Client {
- public:
-  explicit Client(const ServedStore& served)
-      : kv_(pb::KV::NewStub(grpc::CreateChannel(served.endpoint(), grpc::InsecureChannelCredentials()))) {}
-
-  grpc::Status put(const std::string& key, const std::string& value) {
-    pb::PutRequest request;
-    request.set_key(key);
-    request.set_value(value);
-    pb::PutResponse response;
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kPatience);
-    return kv_->Put(&context, request, &response);
-  }
-  /// The value, or the error.
-  std::string get(const std::string& key, bool serializable = false) {
-    pb::RangeRequest request;
-    request.set_key(key);
-    request.set_serializable(serializable);
-    pb::RangeResponse response;
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kPatience);
-    const grpc::Status status = kv_->Range(&context, request, &response);
-    if (!status.ok()) return "error: " + status.error_message();
-    return response.kvs_size() == 1 ? response.kvs(0).value() : "(none)";
-  }
-
- private:
-  std::unique_ptr<pb::KV::Stub> kv_;
-};
 
 // A file system of its own, of a few megabytes. Making one needs root.
 class SmallDisk : public ::testing::Test {
@@ -89,7 +54,7 @@ TEST_F(SmallDisk, WhenFullRefusesWritesKeepsWhatItAcknowledgedAndHeals) {
   std::map<int, std::string> values;
   {
     const ServedStore served(options());
-    Client client(served);
+    KvClient client(served.endpoint());
     grpc::Status status;
     for (; acknowledged < 1000; ++acknowledged) {
       values[acknowledged] = value(acknowledged);
@@ -107,14 +72,15 @@ TEST_F(SmallDisk, WhenFullRefusesWritesKeepsWhatItAcknowledgedAndHeals) {
     ASSERT_TRUE(eventually([&] { return client.put("/after", "1").ok(); }));
   }
   const ServedStore again(options());
-  Client client(again);
+  KvClient client(again.endpoint());
   for (int i = 0; i < acknowledged; ++i) ASSERT_EQ(client.get(fmt::format("/{}", i)), values[i]) << i;
   EXPECT_EQ(client.get("/after"), "1");
 }
 
 TEST_F(SmallDisk, WhenReadOnlyIsNamedAtTheStart) {
   {
-    ASSERT_TRUE(Client(ServedStore(options())).put("/a", "1").ok());
+    const ServedStore served(options());
+    ASSERT_TRUE(KvClient(served.endpoint()).put("/a", "1").ok());
   }
   ASSERT_NO_FATAL_FAILURE(remount(MS_RDONLY));
   try {
@@ -125,13 +91,13 @@ TEST_F(SmallDisk, WhenReadOnlyIsNamedAtTheStart) {
   }
   ASSERT_NO_FATAL_FAILURE(remount(0));
   const ServedStore served(options());
-  EXPECT_EQ(Client(served).get("/a"), "1");
+  EXPECT_EQ(KvClient(served.endpoint()).get("/a"), "1");
 }
 
 TEST(Postgres, GoneAndBackIsAnErrorAndThenNoMore) {
   store::testing::PostgresServer server;
   const ServedStore served({.endpoint = server.new_database()});
-  Client client(served);
+  KvClient client(served.endpoint());
   ASSERT_TRUE(client.put("/a", "before").ok());
   server.crash();
   const grpc::Status refused = client.put("/a", "during");
