@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 
@@ -68,9 +69,26 @@ struct Pool {
   bool purge_scheduled = false;
   std::optional<bool> speaks_http2;  // known after the first connection
   bool dialing = false;
-  std::vector<runtime::Completion<bool>> waiting;  // for the connection that is being made
-  std::atomic<size_t> running{0};                  // tasks of HTTP/2 connections
-  runtime::Signal ended;                           // one of them has
+  std::vector<runtime::Completion<Result<>>> waiting;  // for the connection that is being made
+  Duration backoff{};                                  // after the last attempt to connect, if it failed
+  SteadyTime next_attempt{};
+  Error last_error;
+  std::atomic<size_t> running{0};  // tasks of HTTP/2 connections
+  runtime::Signal ended;           // one of them has
+
+  // For a thread that is no loop's.
+  void wait_ended(SteadyTime until) {
+    std::unique_lock lock(mutex);
+    ended_too.wait_until(lock, until, [this] { return running == 0; });
+  }
+  void connection_ended() {
+    {
+      const std::lock_guard lock(mutex);
+      running.fetch_sub(1);
+    }
+    ended.notify();
+    ended_too.notify_all();
+  }
 
   void clear() {
     closed = true;
@@ -84,6 +102,10 @@ struct Pool {
       if (connection->stream_count() == 0) connection->abort();
     }
   }
+
+ private:
+  std::mutex mutex;
+  std::condition_variable ended_too;
 };
 
 // Counts an HTTP/1.1 connection as long as its link lives.
@@ -172,11 +194,8 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   Task<Result<Response>> send_once(EventLoop& loop, std::shared_ptr<Pool> pool, Request request,
                                    bool& reused) {
     for (;;) {
-      std::erase_if(pool->http2, [](const auto& connection) { return connection->closed(); });
-      const auto usable = std::ranges::find_if(pool->http2, [](const auto& c) { return c->usable(); });
-      if (usable != pool->http2.end()) {
+      if (const auto connection = usable(*pool)) {
         reused = true;
-        const std::shared_ptr<Http2Client> connection = *usable;
         co_return co_await connection->send(std::move(request));
       }
       if (auto link = take_idle(*pool)) {
@@ -184,8 +203,8 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
         co_return co_await send_on_link(loop, pool, std::move(link), std::move(request));
       }
       // One connection at a time is made until it is known whether it will be shared.
-      if (pool->dialing && pool->speaks_http2.value_or(base.tls)) {
-        CO_TRY(co_await pool->waiting.emplace_back().wait());
+      if (pool->dialing && shares_connections(*pool)) {
+        CO_TRY(CO_TRY(co_await pool->waiting.emplace_back().wait()));
         continue;
       }
       reused = false;
@@ -194,6 +213,28 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
       }
       // The new HTTP/2 connection is in the pool now.
     }
+  }
+
+  bool shares_connections(const Pool& pool) const {
+    return options.http2 == Http2::kAlways || pool.speaks_http2.value_or(base.tls);
+  }
+
+  static std::shared_ptr<Http2Client> usable(Pool& pool) {
+    std::erase_if(pool.http2, [](const auto& connection) { return connection->closed(); });
+    const auto found = std::ranges::find_if(pool.http2, [](const auto& c) { return c->usable(); });
+    return found == pool.http2.end() ? nullptr : *found;
+  }
+
+  Task<Result<>> connect_http2(EventLoop& loop) {
+    const std::shared_ptr<Pool> pool = pool_of(loop);
+    while (!usable(*pool)) {
+      if (pool->dialing) {
+        CO_TRY(CO_TRY(co_await pool->waiting.emplace_back().wait()));
+      } else {
+        CO_TRY(co_await connect(pool, loop));
+      }
+    }
+    co_return Result<>();
   }
 
   std::unexpected<Error> too_many(const Pool& pool) const {
@@ -206,27 +247,56 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
       co_return fail(Code::kResourceExhausted, "{} connections to {} are in use", pool->open,
                      options.base_url);
     }
+    if (pool->backoff > Duration::zero() && loop.clock().steady_now() < pool->next_attempt) {
+      co_return std::unexpected(pool->last_error);
+    }
     pool->dialing = true;
-    Result<std::unique_ptr<Stream>> stream = co_await dial({});
+    Result<std::unique_ptr<Stream>> stream = co_await dial(pool);
     pool->dialing = false;
-    for (auto& waiter : std::exchange(pool->waiting, {})) waiter.complete(true);
+    const auto waiting = std::exchange(pool->waiting, {});
+    note_attempt(*pool, loop, stream);
+    // Whoever was cancelled tells the others nothing about the server.
+    const bool failed = !stream && stream.error().code != Code::kCancelled;
+    for (const auto& waiter : waiting)
+      waiter.complete(failed ? Result<>(std::unexpected(stream.error())) : Result<>());
     if (!stream) co_return std::unexpected(stream.error());
-    if (pool->closed) co_return fail(Code::kUnavailable, "the client was stopped");
     (*stream)->set_write_stall_limit(options.write_stall_timeout);
-    pool->speaks_http2 = (*stream)->alpn() == "h2";
+    pool->speaks_http2 = options.http2 == Http2::kAlways || (*stream)->alpn() == "h2";
     if (!*pool->speaks_http2) co_return counted_link(pool, std::move(*stream));
-    auto connection = std::make_shared<Http2Client>(std::move(*stream), options, "https", log);
+    auto connection =
+        std::make_shared<Http2Client>(std::move(*stream), options, base.tls ? "https" : "http", log);
     pool->running.fetch_add(1);
     Background::start(loop, run(pool, connection), log).detach();
     pool->http2.push_back(std::move(connection));
     co_return nullptr;
   }
 
+  // A stream that the pool may use.
+  Task<Result<std::unique_ptr<Stream>>> dial(std::shared_ptr<Pool> pool) {
+    std::vector<std::string> alpn;  // empty: what the TLS configuration says
+    if (options.http2 == Http2::kAlways) alpn = {"h2"};
+    auto stream = CO_TRY(co_await dial(alpn));
+    if (pool->closed) co_return fail(Code::kUnavailable, "the client was stopped");
+    if (options.http2 == Http2::kAlways && base.tls && stream->alpn() != "h2") {
+      co_return fail(Code::kUnavailable, "{} does not speak HTTP/2", options.base_url);
+    }
+    co_return stream;
+  }
+
+  void note_attempt(Pool& pool, EventLoop& loop, const Result<std::unique_ptr<Stream>>& stream) const {
+    if (stream) {
+      pool.backoff = Duration::zero();
+    } else if (stream.error().code != Code::kCancelled) {
+      pool.backoff = std::clamp(pool.backoff * 2, options.min_backoff, options.max_backoff);
+      pool.next_attempt = loop.clock().steady_now() + pool.backoff;
+      pool.last_error = stream.error();
+    }
+  }
+
   static Task<void> run(std::shared_ptr<Pool> pool, std::shared_ptr<Http2Client> connection) {
     co_await connection->run({});
     connection.reset();
-    pool->running.fetch_sub(1);
-    pool->ended.notify();
+    pool->connection_ended();
   }
 
   Task<Result<Response>> send_on_link(EventLoop& loop, std::shared_ptr<Pool> pool,
@@ -296,7 +366,19 @@ Task<void> HttpClient::stop() {
   }
 }
 
+void HttpClient::close(Duration limit) {
+  const SteadyTime until = SystemClock().steady_now() + limit;
+  state_->on_every_loop(&Pool::clear);
+  for (const std::shared_ptr<Pool>& pool : state_->all_pools()) pool->wait_ended(until);
+}
+
 void HttpClient::close_idle() { state_->on_every_loop(&Pool::clear_idle); }
+
+Task<Result<>> HttpClient::connect() {
+  const std::shared_ptr<State> state = state_;
+  EventLoop* loop = co_await current_loop();
+  co_return co_await state->connect_http2(*loop);
+}
 
 Task<Result<Response>> HttpClient::send(Request request) {
   const std::shared_ptr<State> state = state_;

@@ -18,14 +18,24 @@
 
 namespace cloudless::net {
 
+enum class Http2 {
+  kByAlpn,  // HTTP/1.1 where the server does not agree to HTTP/2
+  kAlways,  // by prior knowledge on plain connections; a server that does not agree by ALPN is an error
+};
+
 struct HttpClientOptions {
   /// "https://host:port", "http://host:port" or "unix:///path"; a path in it is put before each target.
   std::string base_url;
   /// For https; the system's CAs where null.
   std::shared_ptr<TlsClientConfig> tls;
+  Http2 http2 = Http2::kByAlpn;
   Duration connect_timeout = std::chrono::seconds(10);  // name, connection and handshake together
   /// Until the response's head; 0: no limit.
   Duration head_timeout = std::chrono::seconds(60);
+  /// After a connection that could not be made, requests fail at once with its error for so long, twice as
+  /// long after each further one up to the maximum. 0: each request tries.
+  Duration min_backoff = Duration::zero();
+  Duration max_backoff = Duration::zero();
   Duration idle_timeout = std::chrono::seconds(90);  // an unused connection is closed
   /// An HTTP/2 connection that brought nothing for so long is probed by PING, and closed when that stays
   /// unanswered for ping_timeout: a peer that lost its power sends no FIN.
@@ -48,8 +58,14 @@ class HttpClient final : public Transport {
   /// On the running task's EventLoop. kUnavailable where the server cannot be reached or goes away;
   /// kDeadlineExceeded past a timeout.
   runtime::Task<Result<Response>> send(Request request) override;
+  /// Returns once there is an HTTP/2 connection that takes requests; for Http2::kAlways. What fails here has
+  /// sent nothing.
+  runtime::Task<Result<>> connect();
   /// Aborts all connections and returns when none is left. What is sent afterwards fails.
   runtime::Task<void> stop();
+  /// Aborts all connections and blocks, for at most `limit`, until none is left, so that what runs their
+  /// loops may end. On none of these loops' threads.
+  void close(Duration limit);
   /// Closes idle connections, so that the next request makes a new one (with new credentials, say). Any
   /// thread.
   void close_idle();
@@ -59,5 +75,9 @@ class HttpClient final : public Transport {
   explicit HttpClient(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };
+
+/// The fields that came behind a body which has been read to its end; null where it did not come over HTTP/2.
+/// Valid while the body lives.
+const Headers* trailers_of(const BodyReader& body);
 
 }  // namespace cloudless::net

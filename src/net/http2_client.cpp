@@ -81,7 +81,6 @@ Result<std::shared_ptr<http2::Stream>> Http2Client::submit(const Request& reques
   auto stream = std::make_shared<http2::Stream>();
   stream->id = id;
   streams().emplace(id, stream);
-  wake_writer();
   return stream;
 }
 
@@ -94,6 +93,8 @@ Task<Result<Response>> Http2Client::send(Request request) {
     stream->sender =
         Background::start(*context.executor, send_body(self, stream, std::move(request.body)), log());
   }
+  // Behind the body's first piece, so that a request whose body is there goes out with one write.
+  wake_writer();
   while (!stream->head_complete && !stream->closed) CO_TRY(co_await stream->incoming_changed.wait());
   if (!stream->head_complete) {
     co_return fail(Code::kUnavailable, "{}: the connection ended before the response (HTTP/2 {})",

@@ -6,6 +6,7 @@
 #include <cassert>
 
 #include "base/strings.hpp"
+#include "net/client.hpp"
 #include "net/stream_internal.hpp"
 #include "runtime/timer.hpp"
 
@@ -94,10 +95,12 @@ struct Callbacks {
                        const uint8_t* value, size_t value_size, uint8_t, void* user) {
     Connection& connection = self(user);
     const auto stream = find(connection, frame->hd.stream_id);
-    if (!stream || stream->head_complete) return 0;  // trailers
+    if (!stream) return 0;
     stream->header_bytes += name_size + value_size + 32;
     if (stream->header_bytes > connection.limits_.header_bytes) {
       stream->header_overflow = true;
+    } else if (stream->head_complete) {
+      stream->received_trailers.add(std::string(text(name, name_size)), std::string(text(value, value_size)));
     } else if (name_size > 0 && name[0] == ':') {
       stream->pseudo[std::string(text(name, name_size))] = text(value, value_size);
     } else {
@@ -132,6 +135,7 @@ struct Callbacks {
       return;
     }
     stream->head_complete = true;
+    if (!stream->header_overflow) stream->header_bytes = 0;  // counts the trailers from now on
     stream->incoming_changed.notify();
     connection.on_head(stream);
   }
@@ -143,8 +147,12 @@ struct Callbacks {
       nghttp2_session_consume_connection(session, size);
       return 0;
     }
-    stream->incoming.push_back(share(std::string(text(data, size))));
-    stream->incoming_changed.notify();
+    if (self(user).take_piece(*stream, text(data, size))) {
+      nghttp2_session_consume(session, id, size);
+    } else {
+      stream->incoming.push_back(share(std::string(text(data, size))));
+      stream->incoming_changed.notify();
+    }
     self(user).on_incoming(*stream);
     return 0;
   }
@@ -224,6 +232,7 @@ struct Callbacks {
     nghttp2_option_new(&options);
     nghttp2_option_set_no_auto_window_update(options, 1);
     nghttp2_option_set_no_closed_streams(options, 1);
+    if (connection.limits_.heads == Heads::kAsTheyCome) nghttp2_option_set_no_http_messaging(options, 1);
     nghttp2_session* session = nullptr;
     if (role == Role::kServer) {
       nghttp2_session_server_new2(&session, callbacks, &connection, options);
@@ -454,6 +463,7 @@ class StreamBody final : public BodyReader {
     if (rest_ == Rest::kReset && !stream_->closed) connection_->reset(*stream_, NGHTTP2_CANCEL);
   }
   Task<Result<std::optional<SharedBytes>>> next() override { co_return co_await connection_->read(*stream_); }
+  const Headers& trailers() const { return stream_->received_trailers; }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -499,3 +509,12 @@ const void* data_provider() {
 }
 
 }  // namespace cloudless::net::http2
+
+namespace cloudless::net {
+
+const Headers* trailers_of(const BodyReader& body) {
+  const auto* of_stream = dynamic_cast<const http2::StreamBody*>(&body);
+  return of_stream ? &of_stream->trailers() : nullptr;
+}
+
+}  // namespace cloudless::net

@@ -5,12 +5,12 @@
 // arrive. All on the connection's loop. nghttp2 callbacks never resume a coroutine; they wake it by a job.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/fifo.hpp"
 #include "net/background.hpp"
 #include "net/http.hpp"
 #include "net/tcp.hpp"
@@ -21,6 +21,10 @@ struct nghttp2_session;
 namespace cloudless::net::http2 {
 
 enum class Role { kServer, kClient };
+
+/// Whether heads are held to RFC 9113, 8.2 and 8.3, or left to whoever reads them. gRPC's clients send a unix
+/// socket's path as :authority, which the RFC excludes.
+enum class Heads { kChecked, kAsTheyCome };
 
 struct Limits {
   size_t header_bytes;
@@ -34,6 +38,7 @@ struct Limits {
   // Streams that the peer may reset in a window of time before it counts as abuse (CVE-2023-44487).
   uint32_t resets_per_window = 0xffffffff;
   Duration reset_window = std::chrono::seconds(10);
+  Heads heads = Heads::kChecked;
 };
 
 struct Stream {
@@ -43,12 +48,13 @@ struct Stream {
   size_t header_bytes = 0;
   bool header_overflow = false;
   bool head_complete = false;
+  Headers received_trailers;  // behind the body; as long as the head at the most
 
-  std::deque<SharedBytes> incoming;
+  Fifo<SharedBytes> incoming;
   bool incoming_ended = false;
   runtime::Signal incoming_changed;
 
-  std::deque<SharedBytes> outgoing;
+  Fifo<SharedBytes> outgoing;
   size_t outgoing_offset = 0;  // of the first piece, sent already
   size_t outgoing_bytes = 0;
   bool outgoing_ended = false;
@@ -95,6 +101,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  protected:
   /// A stream's head has come as a whole.
   virtual void on_head(const std::shared_ptr<Stream>& stream) = 0;
+  /// A piece of a stream's body. True where it is taken; otherwise it is queued for read() and take().
+  virtual bool take_piece(Stream&, std::string_view) { return false; }
   /// More of a stream's body has come, or its end.
   virtual void on_incoming(Stream&) {}
   virtual void on_closed(Stream& stream) = 0;

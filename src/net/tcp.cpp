@@ -27,6 +27,12 @@ constexpr size_t kGather = 64;
 // A relay's buffer in each direction.
 constexpr size_t kRelayBytes = 32 * 1024;
 
+// A peer that vanished without a word on a connection where nothing is said, as a quiet watch, is noticed
+// after two minutes.
+constexpr int kKeepIdleSeconds = 60;
+constexpr int kKeepIntervalSeconds = 15;
+constexpr int kKeepProbes = 4;
+
 bool would_block(int error_number) { return error_number == EAGAIN || error_number == EWOULDBLOCK; }
 
 std::unexpected<Error> broken(int error_number, std::string_view doing) {
@@ -214,6 +220,9 @@ DescriptorStream::DescriptorStream(Descriptor descriptor) : descriptor_(std::mov
   const int on = 1;
   ::setsockopt(descriptor_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   ::setsockopt(descriptor_.fd(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  ::setsockopt(descriptor_.fd(), IPPROTO_TCP, TCP_KEEPIDLE, &kKeepIdleSeconds, sizeof(int));
+  ::setsockopt(descriptor_.fd(), IPPROTO_TCP, TCP_KEEPINTVL, &kKeepIntervalSeconds, sizeof(int));
+  ::setsockopt(descriptor_.fd(), IPPROTO_TCP, TCP_KEEPCNT, &kKeepProbes, sizeof(int));
   peer_ = name_of(descriptor_.fd(), ::getpeername);
   local_ = name_of(descriptor_.fd(), ::getsockname);
 }
@@ -308,7 +317,8 @@ Task<Result<std::unique_ptr<Stream>>> connect_unix(const std::string& path) {
 
 Task<Result<std::vector<IpAddress>>> Resolver::resolve(std::string host) {
   if (const Result<IpAddress> literal = IpAddress::parse(host)) co_return std::vector<IpAddress>{*literal};
-  co_return co_await workers_.run([host = std::move(host)] { return resolve_blocking(host); });
+  if (!workers_) co_return fail(Code::kNotFound, "lookup {}: only addresses are known here", host);
+  co_return co_await workers_->run([host = std::move(host)] { return resolve_blocking(host); });
 }
 
 Task<Result<std::unique_ptr<Stream>>> connect_tcp(Resolver& resolver, const std::string& host, uint16_t port,

@@ -33,6 +33,8 @@ class Stream : public ByteStream {
   virtual bool tls() const { return false; }
   /// DER, leaf first: what the peer presented and the handshake verified.
   virtual std::vector<std::string> peer_certificates() const { return {}; }
+  /// Why the certificate that the peer presented did not verify; empty where it did, or there was none.
+  virtual std::string peer_certificate_error() const { return {}; }
   /// True where the peer has closed or sent something nobody asked for: such a connection is not reused.
   virtual bool idle_and_dead() const = 0;
 
@@ -103,12 +105,14 @@ runtime::Task<Result<std::unique_ptr<Stream>>> connect_unix(const std::string& p
 class Resolver {
  public:
   /// `workers` outlives the resolver.
-  explicit Resolver(runtime::WorkerPool& workers) : workers_(workers) {}
+  explicit Resolver(runtime::WorkerPool& workers) : workers_(&workers) {}
+  /// For who connects to addresses and unix sockets alone: knows no names.
+  Resolver() = default;
   /// Addresses of `host` in the system's order; a literal address is its own answer. kNotFound, kUnavailable.
   runtime::Task<Result<std::vector<IpAddress>>> resolve(std::string host);
 
  private:
-  runtime::WorkerPool& workers_;
+  runtime::WorkerPool* workers_ = nullptr;
 };
 
 /// Resolves and tries the addresses one after another, each for at most `timeout`.

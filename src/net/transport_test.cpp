@@ -106,7 +106,7 @@ Handler handler_for(std::shared_ptr<Shared> shared) {
   };
 }
 
-enum class Carrier { kHttp1, kHttp1Tls, kHttp2Tls, kUnix, kInProcess };
+enum class Carrier { kHttp1, kHttp1Tls, kHttp2, kHttp2Tls, kUnix, kInProcess };
 
 struct ReadBack {
   int status = 0;
@@ -182,6 +182,7 @@ class TransportContract : public testing::TestWithParam<Carrier> {
     HttpClientOptions options;
     const std::string at = server_->address().to_string();
     options.base_url = tls() ? "https://" + at : "http://" + at;
+    if (GetParam() == Carrier::kHttp2) options.http2 = Http2::kAlways;
     if (GetParam() == Carrier::kUnix) options.base_url = "unix://" + server.unix_path;
     if (tls()) {
       const test::Issued client = test::issue(ca_, "client");
@@ -358,6 +359,8 @@ std::string carrier_name(const testing::TestParamInfo<Carrier>& info) {
       return "Http1";
     case Carrier::kHttp1Tls:
       return "Http1Tls";
+    case Carrier::kHttp2:
+      return "Http2";
     case Carrier::kHttp2Tls:
       return "Http2Tls";
     case Carrier::kUnix:
@@ -369,8 +372,8 @@ std::string carrier_name(const testing::TestParamInfo<Carrier>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, TransportContract,
-                         testing::Values(Carrier::kHttp1, Carrier::kHttp1Tls, Carrier::kHttp2Tls,
-                                         Carrier::kUnix, Carrier::kInProcess),
+                         testing::Values(Carrier::kHttp1, Carrier::kHttp1Tls, Carrier::kHttp2,
+                                         Carrier::kHttp2Tls, Carrier::kUnix, Carrier::kInProcess),
                          carrier_name);
 
 }  // namespace
