@@ -46,7 +46,6 @@ Result<std::string> read_some(std::FILE* file, const std::string& path, size_t s
 
 // Of a file, enough to tell an archive from a snapshot of etcd.
 constexpr size_t kRecognizedBy = 4096;
-constexpr size_t kPieceBytes = 1 << 20;
 
 // A whole archive or none stands at `path`: it is written beside it and renamed once it is on disk.
 Result<store::ArchiveSummary> export_to(store::Store& store, runtime::EventLoop& loop,
@@ -63,13 +62,16 @@ Result<store::ArchiveSummary> export_to(store::Store& store, runtime::EventLoop&
   return std::unexpected(system_error(error, "write " + flags.path));
 }
 
-Result<store::ArchiveContents> read_snapshot(const store::ArchiveSource& source) {
-  std::string all;
-  for (;;) {
-    const std::string piece = TRY(source(kPieceBytes));
-    if (piece.empty()) return etcd::read_snapshot(all);
-    all += piece;
-  }
+Result<store::ArchiveContents> read_snapshot(std::FILE* file, const std::string& path) {
+  if (::fseeko(file, 0, SEEK_END) != 0) return std::unexpected(system_error(errno, "read " + path));
+  const auto read = [&](uint64_t offset, size_t size) -> Result<std::string> {
+    if (::fseeko(file, static_cast<off_t>(offset), SEEK_SET) != 0)
+      return std::unexpected(system_error(errno, "read " + path));
+    std::string bytes = TRY(read_some(file, path, size));
+    if (bytes.size() < size) return fail(Code::kDataLoss, "read {}: it has become shorter", path);
+    return bytes;
+  };
+  return etcd::read_snapshot({static_cast<uint64_t>(::ftello(file)), read});
 }
 
 Result<store::ArchiveSummary> import_from(store::Store& store, runtime::EventLoop& loop,
@@ -78,7 +80,9 @@ Result<store::ArchiveSummary> import_from(store::Store& store, runtime::EventLoo
   const auto source = [&](size_t size) { return read_some(file.get(), flags.path, size); };
   const bool of_etcd = etcd::is_snapshot(TRY(source(kRecognizedBy)));
   std::rewind(file.get());
-  if (of_etcd) return runtime::run_blocking(loop, store::import_contents(store, TRY(read_snapshot(source))));
+  if (of_etcd)
+    return runtime::run_blocking(loop,
+                                 store::import_contents(store, TRY(read_snapshot(file.get(), flags.path))));
   return runtime::run_blocking(loop, store::import_archive(store, source));
 }
 

@@ -14,6 +14,44 @@ Task<Result<>> enable(Backend&, pb::AuthEnableRequest&, pb::AuthEnableResponse&)
   co_return fail(Code::kConflict, "etcdserver: root user does not exist");
 }
 
+using Answer = Task<Result<>> (*)(Backend&, pb::AuthRequest&, pb::AuthResponse&);
+
+// What is off already, or of which there is none.
+Task<Result<>> nothing(Backend& backend, pb::AuthRequest&, pb::AuthResponse& out) {
+  backend.identity.fill(*out.mutable_header());
+  co_return {};
+}
+
+Task<Result<>> no_such_user(Backend&, pb::AuthRequest&, pb::AuthResponse&) {
+  co_return fail(Code::kConflict, "etcdserver: user name not found");
+}
+
+Task<Result<>> no_such_role(Backend&, pb::AuthRequest&, pb::AuthResponse&) {
+  co_return fail(Code::kConflict, "etcdserver: role name not found");
+}
+
+Task<Result<>> not_supported(Backend&, pb::AuthRequest&, pb::AuthResponse&) {
+  co_return fail(Code::kUnimplemented,
+                 "etcdserver: users and roles are not supported; clients are known by their certificates");
+}
+
+constexpr std::pair<const char*, Answer> kAnswers[] = {
+    {"AuthDisable", nothing},
+    {"UserAdd", not_supported},
+    {"UserGet", no_such_user},
+    {"UserList", nothing},
+    {"UserDelete", no_such_user},
+    {"UserChangePassword", no_such_user},
+    {"UserGrantRole", no_such_user},
+    {"UserRevokeRole", no_such_user},
+    {"RoleAdd", not_supported},
+    {"RoleGet", no_such_role},
+    {"RoleList", nothing},
+    {"RoleDelete", no_such_role},
+    {"RoleGrantPermission", no_such_role},
+    {"RoleRevokePermission", no_such_role},
+};
+
 Task<Result<>> status(Backend& backend, pb::AuthStatusRequest&, pb::AuthStatusResponse& out) {
   backend.identity.fill(*out.mutable_header());
   out.set_authrevision(kFirstAuthRevision);
@@ -26,8 +64,9 @@ Task<Result<>> authenticate(Backend&, pb::AuthenticateRequest&, pb::Authenticate
 
 }  // namespace
 
-void add_auth_methods(GrpcMethods& methods, Backend& backend) {
+void add_auth_methods(grpc::Methods& methods, Backend& backend) {
   add_unary(methods, backend, "etcdserverpb.Auth", "AuthEnable", enable);
+  for (const auto& [name, answer] : kAnswers) add_unary(methods, backend, "etcdserverpb.Auth", name, answer);
   add_unary(methods, backend, "etcdserverpb.Auth", "AuthStatus", status);
   add_unary(methods, backend, "etcdserverpb.Auth", "Authenticate", authenticate);
 }

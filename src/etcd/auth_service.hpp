@@ -6,6 +6,6 @@
 
 namespace cloudless::etcd {
 
-void add_auth_methods(GrpcMethods& methods, Backend& backend);
+void add_auth_methods(grpc::Methods& methods, Backend& backend);
 
 }  // namespace cloudless::etcd

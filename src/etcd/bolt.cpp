@@ -177,23 +177,32 @@ std::string head_pages(uint64_t pages, const std::vector<NamedRoot>& buckets) {
 struct Reader::Page {
   uint16_t flags = 0;
   size_t count = 0;
-  std::string_view bytes;  // after the head, overflow included
+  std::string whole;  // with its head and what it goes on over
+
+  std::string_view bytes() const { return std::string_view(whole).substr(kPageHead); }
 };
+
+Source source_of(std::string_view file) {
+  return {file.size(), [file](uint64_t offset, size_t size) -> Result<std::string> {
+            return std::string(file.substr(offset, size));
+          }};
+}
 
 bool Reader::recognizes(std::string_view file) {
   return file.size() >= kPageHead + sizeof kMagic && get<uint32_t>(file, kPageHead) == kMagic;
 }
 
-Result<Reader> Reader::open(std::string_view file) {
+Result<Reader> Reader::open(Source file) {
   Reader reader;
-  reader.file_ = file;
+  reader.file_ = std::move(file);
   std::optional<uint64_t> newest;
   // The second meta's place depends on the page size, which is in the first; a damaged first leaves the
   // usual.
   size_t second = kPageBytes;
   for (size_t at = 0;; at = second) {
-    if (file.size() >= at + kPageHead + kMetaBytes) {
-      const std::string_view meta = file.substr(at + kPageHead, kMetaBytes);
+    if (reader.file_.bytes >= at + kPageHead + kMetaBytes) {
+      const std::string read = TRY(reader.file_.read(at + kPageHead, kMetaBytes));
+      const std::string_view meta = read;
       const auto size = get<uint32_t>(meta, 8);
       const auto txid = get<uint64_t>(meta, 48);
       const bool intact = get<uint32_t>(meta, 0) == kMagic && get<uint32_t>(meta, 4) == kVersion &&
@@ -213,15 +222,17 @@ Result<Reader> Reader::open(std::string_view file) {
 }
 
 Result<Reader::Page> Reader::page(uint64_t id) const {
-  if (id >= file_.size() / page_bytes_) return damaged("a page is missing");
-  const size_t at = id * page_bytes_;
-  const size_t pages = size_t{1} + get<uint32_t>(file_, at + 12);
-  if (get<uint64_t>(file_, at) != id || pages > file_.size() / page_bytes_ - id) {
+  if (id >= pages()) return damaged("a page is missing");
+  Page page{.whole = TRY(file_.read(id * page_bytes_, page_bytes_))};
+  const size_t pages = size_t{1} + get<uint32_t>(page.whole, 12);
+  if (get<uint64_t>(page.whole, 0) != id || pages > this->pages() - id ||
+      pages > kLongestPage / page_bytes_) {
     return damaged("a page is not where it belongs");
   }
-  return Page{.flags = get<uint16_t>(file_, at + 8),
-              .count = get<uint16_t>(file_, at + 10),
-              .bytes = file_.substr(at + kPageHead, pages * page_bytes_ - kPageHead)};
+  page.flags = get<uint16_t>(page.whole, 8);
+  page.count = get<uint16_t>(page.whole, 10);
+  if (pages > 1) page.whole += TRY(file_.read((id + 1) * page_bytes_, (pages - 1) * page_bytes_));
+  return page;
 }
 
 Result<> Reader::walk_leaf(std::string_view bytes, size_t count, const VisitItem& visit) {
@@ -245,15 +256,16 @@ Result<> Reader::walk_leaf(std::string_view bytes, size_t count, const VisitItem
 Result<> Reader::walk(uint64_t id, int depth, size_t& pages_left, const VisitItem& visit) const {
   if (depth > kMaxDepth || pages_left-- == 0) return damaged("its pages go in circles");
   const Page page = TRY(this->page(id));
-  if (page.flags == kLeaf) return walk_leaf(page.bytes, page.count, visit);
-  if (page.flags != kBranch || page.count * kEntry > page.bytes.size())
+  const std::string_view bytes = page.bytes();
+  if (page.flags == kLeaf) return walk_leaf(bytes, page.count, visit);
+  if (page.flags != kBranch || page.count * kEntry > bytes.size())
     return damaged("a page is of a wrong kind");
   for (size_t i = 0; i < page.count; ++i) {
     const size_t at = i * kEntry;
-    const uint64_t key = at + get<uint32_t>(page.bytes, at);
-    const uint64_t key_size = get<uint32_t>(page.bytes, at + 4);
-    if (key + key_size > page.bytes.size()) return damaged("a key reaches beyond its page");
-    TRY(walk(get<uint64_t>(page.bytes, at + 8), depth + 1, pages_left, visit));
+    const uint64_t key = at + get<uint32_t>(bytes, at);
+    const uint64_t key_size = get<uint32_t>(bytes, at + 4);
+    if (key + key_size > bytes.size()) return damaged("a key reaches beyond its page");
+    TRY(walk(get<uint64_t>(bytes, at + 8), depth + 1, pages_left, visit));
   }
   return {};
 }
@@ -262,7 +274,7 @@ Result<> Reader::visit(std::string_view bucket, const Visit& visit) const {
   const VisitItem each = [&](uint32_t, std::string_view key, std::string_view value) {
     return visit(key, value);
   };
-  size_t top_pages_left = file_.size() / page_bytes_;
+  size_t top_pages_left = pages();
   size_t pages_left = top_pages_left;
   const VisitItem find = [&](uint32_t flags, std::string_view name, std::string_view value) -> Result<> {
     if (!(flags & kBucketItem) || name != bucket) return {};

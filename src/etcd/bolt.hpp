@@ -75,15 +75,27 @@ inline constexpr uint64_t kHeadPages = 4;
 /// names, as many as fit on a page.
 std::string head_pages(uint64_t pages, const std::vector<NamedRoot>& buckets);
 
-/// Reads a file in memory.
+/// A file to read from.
+struct Source {
+  uint64_t bytes = 0;  // of the file
+  /// `size` bytes from `offset` on, which are all within the file.
+  std::function<Result<std::string>(uint64_t offset, size_t size)> read;
+};
+/// One that is in memory already, and outlives the source.
+Source source_of(std::string_view file);
+
+/// What a page with those that it goes on over may have: an item is never larger than a request.
+inline constexpr size_t kLongestPage = 128 << 20;
+
+/// Reads a file page by page; holds one page of each level of a tree.
 class Reader {
  public:
   using Visit = std::function<Result<>(std::string_view key, std::string_view value)>;
 
   /// True where the bytes begin as a bbolt file does.
   static bool recognizes(std::string_view file);
-  /// kDataLoss where there is no intact meta page. `file` outlives this.
-  static Result<Reader> open(std::string_view file);
+  /// kDataLoss where there is no intact meta page.
+  static Result<Reader> open(Source file);
 
   /// Visits the items of a bucket at the top in the order of its keys; none where there is no such bucket.
   /// kDataLoss where a page is damaged.
@@ -97,8 +109,9 @@ class Reader {
   /// `pages_left`: a tree has no more pages than the file, however its pages refer to each other.
   Result<> walk(uint64_t id, int depth, size_t& pages_left, const VisitItem& visit) const;
   static Result<> walk_leaf(std::string_view bytes, size_t count, const VisitItem& visit);
+  uint64_t pages() const { return file_.bytes / page_bytes_; }
 
-  std::string_view file_;
+  Source file_;
   size_t page_bytes_ = 0;
   uint64_t root_ = 0;
 };

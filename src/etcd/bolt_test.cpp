@@ -27,7 +27,7 @@ std::string file_of(const std::vector<Item>& items) {
 }
 
 Result<std::vector<std::string>> keys_in(const std::string& file, std::string_view bucket = "bucket") {
-  const Reader reader = TRY(Reader::open(file));
+  const Reader reader = TRY(Reader::open(source_of(file)));
   std::vector<std::string> keys;
   TRY(reader.visit(bucket, [&](std::string_view key, std::string_view) -> Result<> {
     keys.emplace_back(key);
@@ -49,7 +49,7 @@ TEST(Bolt, TreesOfAnySizeAreReadAsTheyWereWritten) {
   for (const size_t count : {0u, 1u, 2u, 300u, 30'000u}) {
     const std::vector<Item> written = items(count, 200);
     const std::string file = file_of(written);
-    const auto reader = Reader::open(file);
+    const auto reader = Reader::open(source_of(file));
     ASSERT_TRUE(reader);
     size_t at = 0;
     ASSERT_TRUE(reader->visit("bucket", [&](std::string_view key, std::string_view value) -> Result<> {

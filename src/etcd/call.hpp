@@ -2,17 +2,14 @@
 // For .cpp files alone.
 #pragma once
 
-#include <google/protobuf/io/coded_stream.h>
-#include <grpcpp/support/status.h>
-
 #include <map>
 
 #include "base/metrics.hpp"
 #include "etcd/event_encoder.hpp"
-#include "etcd/grpc_connection.hpp"
-#include "etcd/grpc_message.hpp"
-#include "etcd/grpc_status.hpp"
 #include "etcd/rpc.pb.h"
+#include "etcd/status.hpp"
+#include "grpc/protobuf.hpp"
+#include "grpc/server.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/scope.hpp"
 #include "store/store.hpp"
@@ -85,42 +82,17 @@ class MethodCounters {
   metrics::Counter& succeeded_;
 };
 
-/// `message` behind its prefix.
-template <class Message>
-SharedBytes framed(const Message& message) {
-  const size_t size = message.ByteSizeLong();
-  std::string bytes(kGrpcPrefixBytes + size, '\0');
-  put_grpc_prefix(bytes.data(), size);
-  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(bytes.data() + kGrpcPrefixBytes));
-  return share(std::move(bytes));
-}
-
 /// Fills the response; its error is the status that the client gets. The request may be moved from.
 template <class Request, class Response>
 using UnaryServe = std::function<runtime::Task<Result<>>(Request& request, Response& response)>;
 
-/// Messages within messages that are read: more than a transaction may nest, so that it is refused in our
-/// words, and no danger to the stack.
-inline constexpr int kMessageDepth = 1000;
-
-template <class Message>
-Result<> parse(Message& message, std::string_view bytes) {
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                            static_cast<int>(bytes.size()));
-  in.SetRecursionLimit(kMessageDepth);
-  if (message.ParseFromCodedStream(&in) && in.ConsumedEntireMessage()) return {};
-  // Go's words.
-  return fail(Code::kInternal,
-              "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
-}
-
 template <class Request, class Response>
 CallTask answer(Backend& backend, MethodCounters& counters, const UnaryServe<Request, Response>& serve,
-                GrpcReply reply, std::string bytes) {
+                grpc::Reply reply, std::string bytes) {
   ++backend.calls;
   Request request;
   Response response;
-  Result<> done = parse(request, bytes);
+  Result<> done = grpc::parse(request, bytes);
   bytes = {};
   try {
     if (done) done = co_await serve(request, response);
@@ -129,9 +101,9 @@ CallTask answer(Backend& backend, MethodCounters& counters, const UnaryServe<Req
   }
   counters.count(done);
   if (done) {
-    reply.succeed(framed(response));
+    reply.succeed(grpc::framed(response));
   } else {
-    reply.refuse(to_grpc(done.error()));
+    reply.refuse(to_status(done.error()));
   }
   --backend.calls;
   backend.call_ended.notify();
@@ -139,18 +111,18 @@ CallTask answer(Backend& backend, MethodCounters& counters, const UnaryServe<Req
 
 /// Adds a method of a service ("etcdserverpb.KV"). The backend outlives the methods.
 template <class Request, class Response>
-void add_unary(GrpcMethods& methods, Backend& backend, const std::string& service, const std::string& name,
+void add_unary(grpc::Methods& methods, Backend& backend, const std::string& service, const std::string& name,
                UnaryServe<Request, Response> serve) {
   const auto counters = std::make_shared<MethodCounters>(backend, service, name);
   methods["/" + service + "/" + name].unary = [&backend, counters, serve = std::move(serve)](
-                                                  GrpcReply reply, std::string bytes) {
+                                                  grpc::Reply reply, std::string bytes) {
     answer<Request, Response>(backend, *counters, serve, std::move(reply), std::move(bytes));
   };
 }
 
 /// The same for a coroutine that takes the backend.
 template <class Request, class Response>
-void add_unary(GrpcMethods& methods, Backend& backend, const std::string& service, const std::string& name,
+void add_unary(grpc::Methods& methods, Backend& backend, const std::string& service, const std::string& name,
                runtime::Task<Result<>> (*serve)(Backend&, Request&, Response&)) {
   add_unary<Request, Response>(
       methods, backend, service, name,
@@ -163,28 +135,26 @@ void add_unary(GrpcMethods& methods, Backend& backend, const std::string& servic
 template <class Request>
 class RequestStream {
  public:
-  explicit RequestStream(GrpcStream& stream) : stream_(stream) {}
+  explicit RequestStream(grpc::ServerStream& stream) : stream_(stream) {}
 
   /// The next request; nothing once the client has ended its side or is gone.
   runtime::Task<Result<std::optional<Request>>> receive() {
     const std::optional<std::string> bytes = CO_TRY(co_await stream_.receive());
     if (!bytes) co_return std::optional<Request>();
-    Request request;
-    CO_TRY(parse(request, *bytes));
-    co_return request;
+    co_return CO_TRY(grpc::parse_as<Request>(*bytes));
   }
   template <class Response>
   runtime::Task<Result<>> send(const Response& response) {
-    if (co_await stream_.send({framed(response)})) co_return Result<>();
+    if (co_await stream_.send({grpc::framed(response)})) co_return Result<>();
     co_return fail(Code::kUnavailable, "the client is gone");
   }
 
  private:
-  GrpcStream& stream_;
+  grpc::ServerStream& stream_;
 };
 
 template <class Request, class Serve>
-runtime::Task<Result<>> serve_one_request(const Serve& serve, GrpcStream& raw) {
+runtime::Task<Result<>> serve_one_request(const Serve& serve, grpc::ServerStream& raw) {
   RequestStream<Request> stream(raw);
   std::optional<Request> request = CO_TRY(co_await stream.receive());
   if (!request) co_return fail(Code::kInternal, "the call ended without a request");
@@ -194,9 +164,9 @@ runtime::Task<Result<>> serve_one_request(const Serve& serve, GrpcStream& raw) {
 /// Adds a method that answers one request by a stream.
 template <class Request>
 void add_server_stream(
-    GrpcMethods& methods, const std::string& service, const std::string& name,
+    grpc::Methods& methods, const std::string& service, const std::string& name,
     std::function<runtime::Task<Result<>>(Request& request, RequestStream<Request>& stream)> serve) {
-  methods["/" + service + "/" + name].streaming = [serve = std::move(serve)](GrpcStream& raw) {
+  methods["/" + service + "/" + name].streaming = [serve = std::move(serve)](grpc::ServerStream& raw) {
     return serve_one_request<Request>(serve, raw);
   };
 }

@@ -2,8 +2,6 @@
 // convert.hpp. For .cpp files alone.
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include "etcd/rpc.pb.h"
 #include "store/types.hpp"
 

@@ -17,7 +17,7 @@ Task<Result<>> check(Backend&, HealthCheckRequest& request, HealthCheckResponse&
 }
 
 // A watch tells the state at once and then each change; there is none while the server runs.
-Task<Result<>> watch(GrpcStream& raw) {
+Task<Result<>> watch(grpc::ServerStream& raw) {
   RequestStream<HealthCheckRequest> stream(raw);
   const auto request = CO_TRY(co_await stream.receive());
   HealthCheckResponse response;
@@ -30,7 +30,7 @@ Task<Result<>> watch(GrpcStream& raw) {
 
 }  // namespace
 
-void add_health_methods(GrpcMethods& methods, Backend& backend) {
+void add_health_methods(grpc::Methods& methods, Backend& backend) {
   add_unary(methods, backend, "grpc.health.v1.Health", "Check", check);
   methods["/grpc.health.v1.Health/Watch"].streaming = watch;
 }

@@ -5,6 +5,6 @@
 
 namespace cloudless::etcd {
 
-void add_health_methods(GrpcMethods& methods, Backend& backend);
+void add_health_methods(grpc::Methods& methods, Backend& backend);
 
 }  // namespace cloudless::etcd

@@ -51,7 +51,7 @@ Task<Result<>> range_stream(Backend& backend, pb::RangeRequest& request, RangeSt
 
 }  // namespace
 
-void add_kv_methods(GrpcMethods& methods, Backend& backend) {
+void add_kv_methods(grpc::Methods& methods, Backend& backend) {
   add_unary(methods, backend, "etcdserverpb.KV", "Range", range);
   add_unary(methods, backend, "etcdserverpb.KV", "Put", put);
   add_unary(methods, backend, "etcdserverpb.KV", "DeleteRange", delete_range);

@@ -46,7 +46,7 @@ Task<Result<>> list(Backend& backend, pb::LeaseLeasesRequest&, pb::LeaseLeasesRe
 }
 
 // A lease that has expired is answered with TTL 0, which is not an error of the stream (lease.go).
-Task<Result<>> keep_alive(Backend& backend, GrpcStream& raw) {
+Task<Result<>> keep_alive(Backend& backend, grpc::ServerStream& raw) {
   KeepAliveStream stream(raw);
   for (;;) {
     const auto request = CO_TRY(co_await stream.receive());
@@ -63,12 +63,12 @@ Task<Result<>> keep_alive(Backend& backend, GrpcStream& raw) {
 
 }  // namespace
 
-void add_lease_methods(GrpcMethods& methods, Backend& backend) {
+void add_lease_methods(grpc::Methods& methods, Backend& backend) {
   add_unary(methods, backend, "etcdserverpb.Lease", "LeaseGrant", grant);
   add_unary(methods, backend, "etcdserverpb.Lease", "LeaseRevoke", revoke);
   add_unary(methods, backend, "etcdserverpb.Lease", "LeaseTimeToLive", time_to_live);
   add_unary(methods, backend, "etcdserverpb.Lease", "LeaseLeases", list);
-  methods["/etcdserverpb.Lease/LeaseKeepAlive"].streaming = [&backend](GrpcStream& stream) {
+  methods["/etcdserverpb.Lease/LeaseKeepAlive"].streaming = [&backend](grpc::ServerStream& stream) {
     return keep_alive(backend, stream);
   };
 }

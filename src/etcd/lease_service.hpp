@@ -5,6 +5,6 @@
 
 namespace cloudless::etcd {
 
-void add_lease_methods(GrpcMethods& methods, Backend& backend);
+void add_lease_methods(grpc::Methods& methods, Backend& backend);
 
 }  // namespace cloudless::etcd

@@ -143,7 +143,7 @@ Task<Result<>> snapshot(Backend& backend, const std::string& version, SnapshotSt
 
 }  // namespace
 
-void add_maintenance_methods(GrpcMethods& methods, Backend& backend, const ServerOptions& options) {
+void add_maintenance_methods(grpc::Methods& methods, Backend& backend, const ServerOptions& options) {
   add_unary(methods, backend, "etcdserverpb.Maintenance", "Alarm", alarm);
   add_unary<pb::StatusRequest, pb::StatusResponse>(
       methods, backend, "etcdserverpb.Maintenance", "Status",
@@ -158,7 +158,7 @@ void add_maintenance_methods(GrpcMethods& methods, Backend& backend, const Serve
                                          });
 }
 
-void add_cluster_methods(GrpcMethods& methods, Backend& backend, const ServerOptions& options) {
+void add_cluster_methods(grpc::Methods& methods, Backend& backend, const ServerOptions& options) {
   add_unary(methods, backend, "etcdserverpb.Cluster", "MemberAdd", member_add);
   add_unary(methods, backend, "etcdserverpb.Cluster", "MemberRemove", member_remove);
   add_unary(methods, backend, "etcdserverpb.Cluster", "MemberUpdate", member_update);

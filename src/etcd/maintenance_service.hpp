@@ -11,7 +11,7 @@
 namespace cloudless::etcd {
 
 /// `options` outlives the methods, as the backend does.
-void add_maintenance_methods(GrpcMethods& methods, Backend& backend, const ServerOptions& options);
-void add_cluster_methods(GrpcMethods& methods, Backend& backend, const ServerOptions& options);
+void add_maintenance_methods(grpc::Methods& methods, Backend& backend, const ServerOptions& options);
+void add_cluster_methods(grpc::Methods& methods, Backend& backend, const ServerOptions& options);
 
 }  // namespace cloudless::etcd

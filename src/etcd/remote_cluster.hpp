@@ -1,89 +1,67 @@
-// Cluster: the connections to a cluster's members, and unary calls over them as tasks. For .cpp files alone.
+// Cluster: the channels to a cluster's members, and unary calls over them. For .cpp files alone.
 #pragma once
-
-#include <grpcpp/grpcpp.h>
 
 #include <atomic>
 #include <vector>
 
-#include "etcd/grpc_status.hpp"
-#include "etcd/remote_store.hpp"
-#include "etcd/rpc.grpc.pb.h"
-#include "runtime/completion.hpp"
+#include "etcd/rpc.pb.h"
+#include "grpc/protobuf.hpp"
 
 namespace cloudless::etcd {
 
 /// A call that takes longer has failed; etcd itself gives up after 7 seconds (--election-timeout).
 inline constexpr std::chrono::seconds kCallLimit{15};
 
-/// May a call be made again on another member?
-enum class Repeat { kNever, kOnAnotherMember };
+/// May a call that has failed be made again on another member?
+enum class Repeat {
+  kIfNotSent,  // for what changes something: whether it happened is not known
+  kAlways,
+};
 
 class Cluster {
  public:
-  struct Member {
-    std::shared_ptr<grpc::Channel> channel;
-    std::unique_ptr<etcdserverpb::KV::Stub> kv;
-    std::unique_ptr<etcdserverpb::Watch::Stub> watch;
-    std::unique_ptr<etcdserverpb::Lease::Stub> lease;
-    std::unique_ptr<etcdserverpb::Maintenance::Stub> maintenance;
-  };
+  /// One or more members.
+  explicit Cluster(std::vector<std::unique_ptr<grpc::Channel>> members) : members_(std::move(members)) {}
 
-  explicit Cluster(std::vector<Member> members) : members_(std::move(members)) {}
-
-  /// The member in use, or the next one that is not known to be away.
-  Member& member() {
-    for (size_t i = 0; i < members_.size(); ++i) {
-      Member& candidate = members_[current_ % members_.size()];
-      if (candidate.channel->GetState(true) != GRPC_CHANNEL_TRANSIENT_FAILURE) return candidate;
-      move_on();
-    }
-    return members_[current_ % members_.size()];
-  }
-  /// The member in use does not answer.
-  void move_on() { current_.fetch_add(1); }
-  std::vector<Member>& members() { return members_; }
-
-  /// `method(member)` is a stub's async call: `[](Member& m) { return m.kv->async(); }` with the name of the
-  /// method.
-  template <class Response, class Request, class Async, class Name>
-  runtime::Task<Result<Response>> call(Async async, Name name, Request request,
-                                       Repeat repeat = Repeat::kNever) {
-    const size_t attempts = repeat == Repeat::kNever ? 1 : members_.size() + 1;
+  size_t size() const { return members_.size(); }
+  /// The member in use if it can be reached, or the next one that can.
+  runtime::Task<Result<grpc::Channel*>> reachable_member() {
     Error error;
-    for (size_t i = 0; i < attempts; ++i) {
-      auto answer = co_await call_once<Response>(async(member()), name, request);
-      if (answer || answer.error().code != Code::kUnavailable) co_return answer;
-      error = answer.error();
+    for (size_t i = 0; i < members_.size(); ++i) {
+      grpc::Channel& member = *members_[current_ % members_.size()];
+      const Result<> connected = co_await member.connect();
+      if (connected) co_return &member;
+      error = connected.error();
+      if (error.code == Code::kCancelled) break;
       move_on();
     }
     co_return std::unexpected(error);
   }
+  /// The member in use does not answer.
+  void move_on() { current_.fetch_add(1); }
 
- private:
-  template <class Response, class Async, class Name, class Request>
-  static runtime::Task<Result<Response>> call_once(Async* async, Name name, Request request) {
-    struct Call {
-      grpc::ClientContext context;
-      Request request;
-      Response response;
-    };
-    const auto call = std::make_shared<Call>();
-    call->request = std::move(request);
-    call->context.set_deadline(std::chrono::system_clock::now() + kCallLimit);
-    const runtime::Completion<grpc::Status> done;
-    name(async, &call->context, &call->request, &call->response,
-         [call, done](const grpc::Status& status) { done.complete(status); });
-    const auto status = co_await done.wait();
-    if (!status) {
-      call->context.TryCancel();
-      co_return std::unexpected(status.error());
+  /// `method`: "KV/Range".
+  template <class Response, class Request>
+  runtime::Task<Result<Response>> call(std::string method, Request request,
+                                       Repeat repeat = Repeat::kIfNotSent) {
+    const size_t attempts = repeat == Repeat::kAlways ? members_.size() + 1 : 1;
+    for (size_t attempt = 1;; ++attempt) {
+      grpc::Channel* const member = CO_TRY(co_await reachable_member());
+      auto answer = co_await grpc::call<Response>(*member, "/etcdserverpb." + method, request,
+                                                  {.limit = kCallLimit, .metadata = {}});
+      if (answer || answer.error().code != Code::kUnavailable) co_return answer;
+      move_on();
+      if (attempt == attempts) co_return answer;
     }
-    if (!status->ok()) co_return std::unexpected(from_grpc(*status));
-    co_return std::move(call->response);
   }
 
-  std::vector<Member> members_;
+  /// As grpc::Channel::close(), for all.
+  void close(Duration limit) {
+    for (const auto& member : members_) member->close(limit);
+  }
+
+ private:
+  const std::vector<std::unique_ptr<grpc::Channel>> members_;
   std::atomic<size_t> current_{0};
 };
 

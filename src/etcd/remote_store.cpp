@@ -1,9 +1,10 @@
 #include "etcd/remote_store.hpp"
 
-#include "base/files.hpp"
 #include "etcd/client_convert.hpp"
 #include "etcd/remote_watcher.hpp"
-#include "net/grpc_callback_queue.hpp"
+#include "etcd/status.hpp"
+#include "runtime/timer.hpp"
+#include "runtime/worker_pool.hpp"
 #include "store/errors.hpp"
 
 namespace cloudless::etcd {
@@ -14,46 +15,49 @@ namespace pb = ::etcdserverpb;
 namespace {
 
 // As kube-apiserver's client: a dead connection is noticed within these together.
-constexpr int kKeepaliveMs = 30'000;
-constexpr int kKeepaliveTimeoutMs = 10'000;
+constexpr Duration kPingAfter = std::chrono::seconds(30);
+constexpr Duration kPingTimeout = std::chrono::seconds(10);
+// Of a member that is away, another one is asked meanwhile; of all, the caller tries again.
+constexpr Duration kConnectTimeout = std::chrono::seconds(5);
+constexpr Duration kMinBackoff = std::chrono::milliseconds(50);
+constexpr Duration kMaxBackoff = std::chrono::seconds(2);
+// How long a store that goes waits for its connections to have gone.
+constexpr Duration kCloseLimit = std::chrono::seconds(1);
+// Names that wait for the resolver.
+constexpr size_t kLookups = 100;
 
-constexpr auto kKv = [](Cluster::Member& member) { return member.kv->async(); };
-constexpr auto kLease = [](Cluster::Member& member) { return member.lease->async(); };
-constexpr auto kMaintenance = [](Cluster::Member& member) { return member.maintenance->async(); };
-
-// A method of a stub, which is overloaded, as an object.
-#define CLOUDLESS_RPC(method)                                                      \
-  [](auto* async, auto* context, const auto* request, auto* response, auto done) { \
-    async->method(context, request, response, std::move(done));                    \
-  }
+struct Workers {
+  runtime::WorkerPool pool{"etcd-resolve", 1, kLookups};
+  net::Resolver resolver{pool};
+};
 
 class RemoteStore final : public store::Store {
  public:
-  explicit RemoteStore(std::vector<Cluster::Member> members) : cluster_(std::move(members)) {}
+  // The workers look up names for the channels.
+  RemoteStore(std::unique_ptr<Workers> workers, std::vector<std::unique_ptr<grpc::Channel>> members)
+      : workers_(std::move(workers)), cluster_(std::move(members)) {}
+  ~RemoteStore() override { cluster_.close(kCloseLimit); }
 
   Task<Result<store::RangeResponse>> range(store::RangeRequest request) override {
-    co_return from_pb(CO_TRY(co_await cluster_.call<pb::RangeResponse>(
-                          kKv, CLOUDLESS_RPC(Range), to_pb(request), Repeat::kOnAnotherMember)),
-                      request.keys_only);
+    co_return from_pb(
+        CO_TRY(co_await cluster_.call<pb::RangeResponse>("KV/Range", to_pb(request), Repeat::kAlways)),
+        request.keys_only);
   }
   Task<Result<store::PutResponse>> put(store::PutRequest request) override {
-    co_return from_pb(
-        CO_TRY(co_await cluster_.call<pb::PutResponse>(kKv, CLOUDLESS_RPC(Put), to_pb(request))));
+    co_return from_pb(CO_TRY(co_await cluster_.call<pb::PutResponse>("KV/Put", to_pb(request))));
   }
   Task<Result<store::DeleteRangeResponse>> delete_range(store::DeleteRangeRequest request) override {
-    co_return from_pb(CO_TRY(
-        co_await cluster_.call<pb::DeleteRangeResponse>(kKv, CLOUDLESS_RPC(DeleteRange), to_pb(request))));
+    co_return from_pb(
+        CO_TRY(co_await cluster_.call<pb::DeleteRangeResponse>("KV/DeleteRange", to_pb(request))));
   }
   Task<Result<store::TxnResponse>> txn(store::TxnRequest request) override {
-    co_return from_pb(
-        CO_TRY(co_await cluster_.call<pb::TxnResponse>(kKv, CLOUDLESS_RPC(Txn), to_pb(request))));
+    co_return from_pb(CO_TRY(co_await cluster_.call<pb::TxnResponse>("KV/Txn", to_pb(request))));
   }
   Task<Result<store::Revision>> compact(store::Revision revision, bool physical) override {
     pb::CompactionRequest request;
     request.set_revision(revision);
     request.set_physical(physical);
-    const auto response =
-        CO_TRY(co_await cluster_.call<pb::CompactionResponse>(kKv, CLOUDLESS_RPC(Compact), request));
+    const auto response = CO_TRY(co_await cluster_.call<pb::CompactionResponse>("KV/Compact", request));
     compacted_ = revision;
     co_return response.header().revision();
   }
@@ -67,16 +71,14 @@ class RemoteStore final : public store::Store {
     pb::LeaseGrantRequest request;
     request.set_id(id);
     request.set_ttl(ttl.count());
-    const auto response =
-        CO_TRY(co_await cluster_.call<pb::LeaseGrantResponse>(kLease, CLOUDLESS_RPC(LeaseGrant), request));
+    const auto response = CO_TRY(co_await cluster_.call<pb::LeaseGrantResponse>("Lease/LeaseGrant", request));
     const std::chrono::seconds granted(response.ttl());
     co_return store::Lease{.id = response.id(), .granted_ttl = granted, .ttl = granted};
   }
   Task<Result<store::Revision>> revoke_lease(store::LeaseId id) override {
     pb::LeaseRevokeRequest request;
     request.set_id(id);
-    co_return CO_TRY(
-        co_await cluster_.call<pb::LeaseRevokeResponse>(kLease, CLOUDLESS_RPC(LeaseRevoke), request))
+    co_return CO_TRY(co_await cluster_.call<pb::LeaseRevokeResponse>("Lease/LeaseRevoke", request))
         .header()
         .revision();
   }
@@ -86,7 +88,7 @@ class RemoteStore final : public store::Store {
     request.set_id(id);
     request.set_keys(with_keys);
     const auto response = CO_TRY(co_await cluster_.call<pb::LeaseTimeToLiveResponse>(
-        kLease, CLOUDLESS_RPC(LeaseTimeToLive), request, Repeat::kOnAnotherMember));
+        "Lease/LeaseTimeToLive", request, Repeat::kAlways));
     store::Lease lease{.id = id,
                        .granted_ttl = std::chrono::seconds(response.grantedttl()),
                        .ttl = std::chrono::seconds(response.ttl())};
@@ -96,7 +98,7 @@ class RemoteStore final : public store::Store {
   }
   Task<Result<std::vector<store::LeaseId>>> leases() override {
     const auto response = CO_TRY(co_await cluster_.call<pb::LeaseLeasesResponse>(
-        kLease, CLOUDLESS_RPC(LeaseLeases), pb::LeaseLeasesRequest(), Repeat::kOnAnotherMember));
+        "Lease/LeaseLeases", pb::LeaseLeasesRequest(), Repeat::kAlways));
     std::vector<store::LeaseId> ids;
     for (const auto& lease : response.leases()) ids.push_back(lease.id());
     std::ranges::sort(ids);
@@ -111,80 +113,60 @@ class RemoteStore final : public store::Store {
   Task<Result<store::HashKv>> hash_kv(store::Revision revision) override {
     pb::HashKVRequest request;
     request.set_revision(revision);
-    const auto response =
-        CO_TRY(co_await cluster_.call<pb::HashKVResponse>(kMaintenance, CLOUDLESS_RPC(HashKV), request));
+    const auto response = CO_TRY(co_await cluster_.call<pb::HashKVResponse>("Maintenance/HashKV", request));
     co_return store::HashKv{.hash = response.hash(),
                             .revision = revision != 0 ? revision : response.header().revision(),
                             .compact_revision = response.compact_revision()};
   }
   Task<Result<>> defragment() override {
-    CO_TRY(co_await cluster_.call<pb::DefragmentResponse>(kMaintenance, CLOUDLESS_RPC(Defragment),
-                                                          pb::DefragmentRequest()));
+    CO_TRY(co_await cluster_.call<pb::DefragmentResponse>("Maintenance/Defragment", pb::DefragmentRequest()));
     co_return Result<>();
   }
   Task<Result<bool>> disarm(store::AlarmType alarm) override {
     pb::AlarmRequest request;
     request.set_action(pb::AlarmRequest::DEACTIVATE);
     request.set_alarm(alarm == store::AlarmType::kNoSpace ? pb::NOSPACE : pb::CORRUPT);
-    co_return CO_TRY(co_await cluster_.call<pb::AlarmResponse>(kMaintenance, CLOUDLESS_RPC(Alarm), request))
-            .alarms_size() > 0;
+    co_return CO_TRY(co_await cluster_.call<pb::AlarmResponse>("Maintenance/Alarm", request)).alarms_size() >
+        0;
   }
   Task<Result<>> restore(store::Revision, std::vector<store::KeyValue>, std::vector<store::Lease>) override {
     co_return fail(Code::kUnimplemented, "an etcd cluster makes its own revisions");
   }
 
  private:
+  Task<Result<pb::LeaseKeepAliveResponse>> keep_alive_once(pb::LeaseKeepAliveRequest request);
+
+  const std::unique_ptr<Workers> workers_;
   Cluster cluster_;
   std::atomic<store::Revision> compacted_{0};
 };
 
 // One answer on a stream of its own: leases are kept alive every few seconds, not by the thousand.
-class KeepAliveCall final
-    : public grpc::ClientBidiReactor<pb::LeaseKeepAliveRequest, pb::LeaseKeepAliveResponse> {
- public:
-  using Answer = Result<pb::LeaseKeepAliveResponse>;
-
-  static runtime::Completion<Answer> begin(pb::Lease::Stub& stub, store::LeaseId id) {
-    auto* call = new KeepAliveCall;
-    const runtime::Completion<Answer> answered = call->answered_;
-    call->context_.set_deadline(std::chrono::system_clock::now() + kCallLimit);
-    call->request_.set_id(id);
-    stub.async()->LeaseKeepAlive(&call->context_, call);
-    call->StartWriteLast(&call->request_, grpc::WriteOptions());
-    call->StartRead(&call->response_);
-    call->StartCall();
-    return answered;
-  }
-  void OnReadDone(bool ok) override {
-    if (ok) answered_.complete(response_);
-    context_.TryCancel();
-  }
-  void OnDone(const grpc::Status& status) override {
-    answered_.complete(std::unexpected(from_grpc(status)));
-    delete this;
-  }
-
- private:
-  grpc::ClientContext context_;
-  pb::LeaseKeepAliveRequest request_;
-  pb::LeaseKeepAliveResponse response_;
-  const runtime::Completion<Answer> answered_;
-};
-
 Task<Result<std::chrono::seconds>> RemoteStore::keep_lease_alive(store::LeaseId id) {
-  const auto answered = KeepAliveCall::begin(*cluster_.member().lease, id);
-  const pb::LeaseKeepAliveResponse response = CO_TRY(CO_TRY(co_await answered.wait()));
+  pb::LeaseKeepAliveRequest request;
+  request.set_id(id);
+  const auto response =
+      CO_TRY(co_await runtime::with_timeout(kCallLimit, "keeping a lease alive", keep_alive_once(request)));
   if (response.ttl() <= 0) co_return std::unexpected(store::errors::lease_not_found());
   co_return std::chrono::seconds(response.ttl());
 }
 
+Task<Result<pb::LeaseKeepAliveResponse>> RemoteStore::keep_alive_once(pb::LeaseKeepAliveRequest request) {
+  grpc::Channel* const member = CO_TRY(co_await cluster_.reachable_member());
+  const auto stream = CO_TRY(co_await member->stream("/etcdserverpb.Lease/LeaseKeepAlive",
+                                                     grpc::framed(request), grpc::Sending::kNothingMore));
+  auto response = CO_TRY(co_await grpc::receive<pb::LeaseKeepAliveResponse>(*stream));
+  if (!response) co_return fail(Code::kUnavailable, "the member ended the stream without an answer");
+  co_return std::move(*response);
+}
+
 Task<Result<store::Status>> RemoteStore::status() {
-  const auto told = CO_TRY(co_await cluster_.call<pb::StatusResponse>(
-      kMaintenance, CLOUDLESS_RPC(Status), pb::StatusRequest(), Repeat::kOnAnotherMember));
+  const auto told = CO_TRY(
+      co_await cluster_.call<pb::StatusResponse>("Maintenance/Status", pb::StatusRequest(), Repeat::kAlways));
   const store::RangeResponse all = CO_TRY(
       co_await range({.key = std::string(1, '\0'), .range_end = std::string(1, '\0'), .count_only = true}));
-  const auto raised = CO_TRY(co_await cluster_.call<pb::AlarmResponse>(
-      kMaintenance, CLOUDLESS_RPC(Alarm), pb::AlarmRequest(), Repeat::kOnAnotherMember));
+  const auto raised = CO_TRY(
+      co_await cluster_.call<pb::AlarmResponse>("Maintenance/Alarm", pb::AlarmRequest(), Repeat::kAlways));
   store::Status status{.revision = all.revision,
                        .compact_revision = compacted_,
                        .db_size_bytes = told.dbsize(),
@@ -200,13 +182,13 @@ Task<Result<store::Status>> RemoteStore::status() {
   co_return status;
 }
 
-Result<std::shared_ptr<grpc::ChannelCredentials>> credentials(const RemoteOptions& options) {
-  if (options.endpoints.front().starts_with("http://")) return grpc::InsecureChannelCredentials();
-  grpc::SslCredentialsOptions ssl;
-  if (!options.ca_file.empty()) ssl.pem_root_certs = TRY(read_file(options.ca_file));
-  if (!options.cert_file.empty()) ssl.pem_cert_chain = TRY(read_file(options.cert_file));
-  if (!options.key_file.empty()) ssl.pem_private_key = TRY(read_file(options.key_file));
-  return grpc::SslCredentials(ssl);
+Result<std::shared_ptr<net::TlsClientConfig>> tls_config(const RemoteOptions& options) {
+  if (options.endpoints.front().starts_with("http://")) return nullptr;
+  net::TlsClientOptions tls;
+  if (!options.ca_file.empty()) tls.ca = net::PemSource::file(options.ca_file);
+  if (!options.cert_file.empty()) tls.identity.certificate = net::PemSource::file(options.cert_file);
+  if (!options.key_file.empty()) tls.identity.key = net::PemSource::file(options.key_file);
+  return net::TlsClientConfig::make(std::move(tls));
 }
 
 }  // namespace
@@ -231,20 +213,22 @@ Result<std::vector<std::string>> parse_endpoints(std::string_view urls) {
 }
 
 Result<std::unique_ptr<store::Store>> make_remote_store(RemoteOptions options) {
-  const auto creds = TRY(credentials(options));
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetMaxReceiveMessageSize(-1);
-  std::vector<Cluster::Member> members;
+  const auto tls = TRY(tls_config(options));
+  auto workers = std::make_unique<Workers>();
+  std::vector<std::unique_ptr<grpc::Channel>> members;
   for (const std::string& url : options.endpoints) {
-    const std::string target = url.substr(url.find("://") + 3);
-    const auto channel = grpc::CreateCustomChannel(target, creds, arguments);
-    net::keep_callback_queue(channel);
-    members.push_back({channel, pb::KV::NewStub(channel), pb::Watch::NewStub(channel),
-                       pb::Lease::NewStub(channel), pb::Maintenance::NewStub(channel)});
+    members.push_back(
+        TRY(grpc::Channel::make({.target = url,
+                                 .tls = tls,
+                                 .rules = {.message_bytes = grpc::kAnyMessage, .error_of = from_status},
+                                 .connect_timeout = kConnectTimeout,
+                                 .min_backoff = kMinBackoff,
+                                 .max_backoff = kMaxBackoff,
+                                 .ping_after = kPingAfter,
+                                 .ping_timeout = kPingTimeout},
+                                workers->resolver, Logger())));
   }
-  return std::make_unique<RemoteStore>(std::move(members));
+  return std::make_unique<RemoteStore>(std::move(workers), std::move(members));
 }
 
 }  // namespace cloudless::etcd

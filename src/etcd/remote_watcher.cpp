@@ -1,5 +1,7 @@
 #include "etcd/remote_watcher.hpp"
 
+#include <cassert>
+
 #include "etcd/client_convert.hpp"
 #include "runtime/timer.hpp"
 #include "store/errors.hpp"
@@ -16,68 +18,36 @@ constexpr Duration kReopenPause = std::chrono::milliseconds(200);
 
 }  // namespace
 
-void WatchClient::open(pb::Watch::Stub& stub, pb::WatchCreateRequest create) {
-  self_ = shared_from_this();
-  *create_.mutable_create_request() = std::move(create);
-  progress_.mutable_progress_request();
-  stub.async()->Watch(&context_, this);
-  StartWrite(&create_);
-  // The stream lives until its watcher cancels it, so reads and writes may start at any time.
-  AddHold();
-  StartCall();
+RemoteWatcher::~RemoteWatcher() {
+  if (!executor_) return;
+  if (executor_->on_this_thread()) {
+    shared_->stream.reset();
+  } else {
+    executor_->post([shared = shared_] { shared->stream.reset(); });
+  }
 }
 
-Task<Result<std::optional<pb::WatchResponse>>> WatchClient::receive() {
-  if (!reading_) {
-    reading_ = read_.begin();
-    StartRead(&response_);
-  }
-  const bool ok = CO_TRY(co_await reading_->wait());
-  reading_.reset();
-  if (!ok) co_return std::optional<pb::WatchResponse>();
-  co_return std::move(response_);
+void RemoteWatcher::Shared::request_progress() {
+  pb::WatchRequest request;
+  request.mutable_progress_request();
+  progress_wanted = true;
+  // A queue that is full holds one already.
+  if (stream) stream->try_send(grpc::framed(request));
 }
 
-void WatchClient::request_progress() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (ended_) return;
-    if (writing_) {
-      progress_wanted_ = true;
-      return;
-    }
-    writing_ = true;
-  }
-  StartWrite(&progress_);
-}
-
-void WatchClient::OnWriteDone(bool ok) {
-  {
-    const std::lock_guard lock(mutex_);
-    writing_ = ok && std::exchange(progress_wanted_, false);
-    ended_ = ended_ || !ok;
-    if (!writing_) return;
-  }
-  StartWrite(&progress_);
-}
-
-void WatchClient::OnDone(const grpc::Status&) { self_.reset(); }
-
-RemoteWatcher::~RemoteWatcher() { cancel(); }
-
-void RemoteWatcher::reopen() {
-  const std::lock_guard lock(mutex_);
-  if (cancelled_) return;
-  if (client_) {
-    client_->cancel();
-    client_->RemoveHold();
-  }
-  client_ = std::make_shared<WatchClient>();
-  client_->open(*cluster_.member().watch, to_pb(request_));
+Task<Result<>> RemoteWatcher::open() {
+  pb::WatchRequest request;
+  *request.mutable_create_request() = to_pb(request_);
+  grpc::Channel* const member = CO_TRY(co_await cluster_.reachable_member());
+  shared_->stream =
+      CO_TRY(co_await member->stream("/etcdserverpb.Watch/Watch", grpc::framed(request), grpc::Sending::kMore,
+                                     {.limit = kCallLimit, .metadata = {}}));
+  if (shared_->progress_wanted) shared_->request_progress();
+  co_return Result<>();
 }
 
 Task<Result<>> RemoteWatcher::start() {
-  reopen();
+  executor_ = (co_await runtime::current_context()).executor;
   const pb::WatchResponse created = CO_TRY(co_await receive());
   if (request_.start_revision == 0) request_.start_revision = created.header().revision() + 1;
   if (created.canceled()) co_return fail(Code::kInvalid, "{}", created.cancel_reason());
@@ -86,21 +56,27 @@ Task<Result<>> RemoteWatcher::start() {
 
 // The next response, over as many streams as it takes.
 Task<Result<pb::WatchResponse>> RemoteWatcher::receive() {
+  const runtime::TaskContext context = co_await runtime::current_context();
+  assert(context.executor == executor_);
+  runtime::CancelState either;
+  const runtime::LinkedCancel by_task(context.cancel, either);
+  const runtime::LinkedCancel by_watch(&shared_->cancelled, either);
+  co_return co_await runtime::run_in({context.executor, &either}, receive_unless_cancelled());
+}
+
+Task<Result<pb::WatchResponse>> RemoteWatcher::receive_unless_cancelled() {
+  const runtime::TaskContext context = co_await runtime::current_context();
   for (;;) {
-    std::shared_ptr<WatchClient> client;
-    {
-      const std::lock_guard lock(mutex_);
-      if (cancelled_) co_return fail(Code::kCancelled, "the watch was cancelled");
-      client = client_;
+    if (context.cancelled()) co_return fail(Code::kCancelled, "the watch was cancelled");
+    const bool opened = shared_->stream || co_await open();
+    if (opened) {
+      auto response = co_await grpc::receive<pb::WatchResponse>(*shared_->stream);
+      if (response && *response) co_return std::move(**response);
     }
-    if (auto response = CO_TRY(co_await client->receive())) co_return std::move(*response);
-    {
-      const std::lock_guard lock(mutex_);
-      if (cancelled_) co_return fail(Code::kCancelled, "the watch was cancelled");
-    }
+    if (context.cancelled()) continue;
+    shared_->stream.reset();
     cluster_.move_on();
     CO_TRY(co_await runtime::sleep_for(kReopenPause));
-    reopen();
   }
 }
 
@@ -120,8 +96,10 @@ Task<Result<store::WatchBatch>> RemoteWatcher::next() {
     if (response.created()) continue;
     store::WatchBatch batch{.revision = response.header().revision()};
     for (const auto& event : response.events()) batch.events.push_back(from_pb(event));
-    // The header may be ahead of the events that are still to come.
-    if (!batch.events.empty()) {
+    if (batch.events.empty()) {
+      shared_->progress_wanted = false;
+    } else {
+      // The header may be ahead of the events that are still to come.
       batch.revision = batch.events.back()->kv.mod_revision;
       request_.start_revision = batch.revision + 1;
     }
@@ -131,15 +109,11 @@ Task<Result<store::WatchBatch>> RemoteWatcher::next() {
 }
 
 void RemoteWatcher::request_progress() {
-  const std::lock_guard lock(mutex_);
-  if (client_) client_->request_progress();
+  executor_->post([shared = shared_] { shared->request_progress(); });
 }
 
 void RemoteWatcher::cancel() {
-  const std::lock_guard lock(mutex_);
-  if (std::exchange(cancelled_, true) || !client_) return;
-  client_->cancel();
-  client_->RemoveHold();
+  executor_->post([shared = shared_] { shared->cancelled.cancel(); });
 }
 
 }  // namespace cloudless::etcd

@@ -5,10 +5,12 @@
 #include "etcd/kv_service.hpp"
 #include "etcd/lease_service.hpp"
 #include "etcd/maintenance_service.hpp"
+#include "etcd/status.hpp"
 #include "etcd/watch_service.hpp"
 #include "net/server.hpp"
 #include "net/tcp.hpp"
 #include "runtime/event_loop.hpp"
+#include "store/errors.hpp"
 
 namespace cloudless::etcd {
 
@@ -69,7 +71,12 @@ struct Server::State {
                 .scope = scope,
                 .handled = registry.counter("grpc_server_handled_total", "Calls answered, by their outcome.",
                                             {"grpc_type", "grpc_service", "grpc_method", "grpc_code"})},
-        service{.methods = {}, .limits = {.request_bytes = kMaxRequestBytes}, .scope = scope, .log = logger} {
+        service{.methods = {},
+                .limits = {.request_bytes = kMaxRequestBytes},
+                .status_of = to_status,
+                .stopped = to_status(store::errors::stopped()),
+                .scope = scope,
+                .log = logger} {
     add_kv_methods(service.methods, backend);
     add_watch_methods(service.methods, backend, options.progress_interval);
     add_lease_methods(service.methods, backend);
@@ -84,7 +91,7 @@ struct Server::State {
     net::ServerOptions wanted;
     wanted.tls = std::move(tls);
     wanted.http2 = [this](std::unique_ptr<net::Stream> socket, std::string received) {
-      return make_grpc_connection(service, std::move(socket), std::move(received));
+      return grpc::make_connection(service, std::move(socket), std::move(received));
     };
     if (address.starts_with(kUnix)) {
       wanted.unix_path = address.substr(kUnix.size());
@@ -115,7 +122,7 @@ struct Server::State {
   Logger log;
   runtime::TaskScope scope;
   Backend backend;
-  GrpcService service;
+  grpc::Service service;
   std::vector<std::unique_ptr<net::Server>> listeners;
 };
 

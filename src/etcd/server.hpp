@@ -1,6 +1,6 @@
 // Server: etcd v3's gRPC services over a store::Store, and etcd's /health and /version over HTTP/1.1.
 //
-// All of it runs on the server's own loop (etcd/grpc_connection.hpp). Texts and codes of errors are etcd's,
+// All of it runs on the server's own loop (grpc/server.hpp). Texts and codes of errors are etcd's,
 // since clients match on them. A request is at most kMaxRequestBytes.
 #pragma once
 

@@ -1,7 +1,5 @@
 #include "etcd/snapshot.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <array>
 #include <tuple>
@@ -27,26 +25,6 @@ constexpr int64_t kRangePairs = 500;
 constexpr std::array<std::string_view, 10> kBuckets = {
     "alarm",    "auth",       "authRoles", "authUsers",       "cluster",
     kKeyBucket, kLeaseBucket, "members",   "members_removed", kMetaBucket};
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
-  ~Sha256() { EVP_MD_CTX_free(context_); }
-  Sha256(const Sha256&) = delete;
-  Sha256& operator=(const Sha256&) = delete;
-
-  void add(std::string_view bytes) { EVP_DigestUpdate(context_, bytes.data(), bytes.size()); }
-  std::string finish() {
-    std::string digest(EVP_MAX_MD_SIZE, '\0');
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_, reinterpret_cast<unsigned char*>(digest.data()), &size);
-    digest.resize(size);
-    return digest;
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
 
 // Cuts the file into messages and sums it up.
 class Sender {
@@ -179,12 +157,6 @@ Task<Result<>> write_pairs(store::Store& store, const Contents& contents, const 
 }
 
 }  // namespace
-
-std::string snapshot::sha256(std::string_view bytes) {
-  Sha256 hash;
-  hash.add(bytes);
-  return hash.finish();
-}
 
 Task<Result<>> send_snapshot(Backend& backend, SnapshotSink send) {
   const Contents contents = CO_TRY(co_await survey(backend.store));

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+struct evp_md_ctx_st;
+
 namespace cloudless::etcd::snapshot {
 
 // bbolt's smallest unit: what is beyond a multiple of it is the checksum (client/v3/snapshot/v3_snapshot.go).
@@ -33,6 +35,18 @@ inline std::string revision_key(int64_t main, uint64_t sub) {
   return big_endian(static_cast<uint64_t>(main)) + '_' + big_endian(sub);
 }
 
-std::string sha256(std::string_view bytes);
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+
+  void add(std::string_view bytes);
+  std::string finish();
+
+ private:
+  evp_md_ctx_st* const context_;
+};
 
 }  // namespace cloudless::etcd::snapshot

@@ -9,7 +9,7 @@
 using namespace cloudless::etcd;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  static_cast<void>(read_snapshot({reinterpret_cast<const char*>(bytes), size}));
+  static_cast<void>(read_snapshot(bolt::source_of({reinterpret_cast<const char*>(bytes), size})));
   const uint64_t pages = bolt::kHeadPages + (size + bolt::kPageBytes - 1) / bolt::kPageBytes;
   std::string file = bolt::head_pages(pages, {{"key", 4}, {"lease", 5}, {"meta", 6}});
   file.append(reinterpret_cast<const char*>(bytes), size);
@@ -17,6 +17,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   for (uint64_t page = bolt::kHeadPages; page < pages; ++page) {
     std::memcpy(file.data() + page * bolt::kPageBytes, &page, sizeof page);
   }
-  static_cast<void>(read_snapshot(file));
+  static_cast<void>(read_snapshot(bolt::source_of(file)));
   return 0;
 }

@@ -26,13 +26,27 @@ Result<Message> parse(std::string_view bytes, std::string_view what) {
   return message;
 }
 
+Result<> check_sum(const bolt::Source& file) {
+  constexpr size_t kPieceBytes = 1 << 20;
+  Sha256 hash;
+  for (uint64_t at = 0; at < file.bytes; at += kPieceBytes) {
+    hash.add(TRY(file.read(at, std::min<uint64_t>(kPieceBytes, file.bytes - at))));
+  }
+  if (hash.finish() == TRY(file.read(file.bytes, kChecksumBytes))) return {};
+  return damaged("wrong checksum");
+}
+
 class SnapshotReader {
  public:
   Result<store::ArchiveContents> read(const bolt::Reader& file) {
     TRY(file.visit(kMetaBucket, [this](auto key, auto value) { return read_meta(key, value); }));
     TRY(file.visit(kKeyBucket, [this](auto key, auto value) { return read_pair(key, value); }));
     TRY(file.visit(kLeaseBucket, [this](auto, auto value) { return read_lease(value); }));
-    for (auto& [key, kv] : newest_) contents_.kvs.push_back(std::move(kv));
+    while (!newest_.empty()) {
+      auto node = newest_.extract(newest_.begin());
+      node.mapped().key = std::move(node.key());
+      contents_.kvs.push_back(std::move(node.mapped()));
+    }
     return std::move(contents_);
   }
 
@@ -49,7 +63,8 @@ class SnapshotReader {
     if (revision.size() > kRevisionBytes) {
       newest_.erase(kv.key);
     } else {
-      newest_[kv.key] = std::move(kv);
+      std::string key = std::exchange(kv.key, {});
+      newest_[std::move(key)] = std::move(kv);
     }
     return {};
   }
@@ -65,20 +80,19 @@ class SnapshotReader {
   }
 
   store::ArchiveContents contents_;
-  std::map<std::string, store::KeyValue> newest_;
+  std::map<std::string, store::KeyValue> newest_;  // whose own keys are empty
 };
 
 }  // namespace
 
 bool is_snapshot(std::string_view file) { return bolt::Reader::recognizes(file); }
 
-Result<store::ArchiveContents> read_snapshot(std::string_view file) {
-  if (file.size() % kUnit == kChecksumBytes) {
-    const std::string_view checksum = file.substr(file.size() - kChecksumBytes);
-    file.remove_suffix(kChecksumBytes);
-    if (sha256(file) != checksum) return damaged("wrong checksum");
+Result<store::ArchiveContents> read_snapshot(bolt::Source file) {
+  if (file.bytes % kUnit == kChecksumBytes) {
+    file.bytes -= kChecksumBytes;
+    TRY(check_sum(file));
   }
-  const bolt::Reader reader = TRY(bolt::Reader::open(file));
+  const bolt::Reader reader = TRY(bolt::Reader::open(std::move(file)));
   return SnapshotReader().read(reader);
 }
 

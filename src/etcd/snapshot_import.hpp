@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "etcd/bolt.hpp"
 #include "store/archive.hpp"
 
 namespace cloudless::etcd {
@@ -13,6 +14,8 @@ bool is_snapshot(std::string_view file);
 
 /// The newest state in a snapshot, without its past. kDataLoss where it is damaged or its checksum, which a
 /// member's own file does not have, is wrong.
-Result<store::ArchiveContents> read_snapshot(std::string_view file);
+///
+/// Holds the newest state and a few pages of the file, however much of the past that has.
+Result<store::ArchiveContents> read_snapshot(bolt::Source file);
 
 }  // namespace cloudless::etcd

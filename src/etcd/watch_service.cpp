@@ -14,13 +14,13 @@ using runtime::Task;
 namespace {
 
 // A message of nothing but its framing and header, and events as their watchers share them.
-GrpcMessage message_of(const pb::WatchResponse& head, std::vector<SharedBytes> events) {
+grpc::Message message_of(const pb::WatchResponse& head, std::vector<SharedBytes> events) {
   size_t size = head.ByteSizeLong();
   for (const SharedBytes& event : events) size += event->size();
-  std::string first(kGrpcPrefixBytes, '\0');
-  put_grpc_prefix(first.data(), size);
+  std::string first(grpc::kPrefixBytes, '\0');
+  grpc::put_prefix(first.data(), size);
   head.AppendToString(&first);
-  GrpcMessage message{share(std::move(first))};
+  grpc::Message message{share(std::move(first))};
   message.insert(message.end(), std::make_move_iterator(events.begin()),
                  std::make_move_iterator(events.end()));
   return message;
@@ -36,7 +36,8 @@ constexpr size_t kFragmentBytes = 3 << 19;
 // The watches of one stream.
 class Session {
  public:
-  Session(Backend& backend, Duration progress_interval, GrpcStream& stream, runtime::Executor& executor)
+  Session(Backend& backend, Duration progress_interval, grpc::ServerStream& stream,
+          runtime::Executor& executor)
       : backend_(backend),
         progress_interval_(progress_interval),
         stream_(stream),
@@ -247,7 +248,7 @@ class Session {
   }
 
   Task<Result<>> send(const pb::WatchResponse& response) {
-    co_return co_await queue_.send({framed(response)});
+    co_return co_await queue_.send({grpc::framed(response)});
   }
 
   Task<void> write_all() {
@@ -259,16 +260,16 @@ class Session {
 
   Backend& backend_;
   const Duration progress_interval_;
-  GrpcStream& stream_;
+  grpc::ServerStream& stream_;
   RequestStream<pb::WatchRequest> requests_;
   runtime::TaskScope scope_;
-  runtime::Channel<GrpcMessage> queue_;
+  runtime::Channel<grpc::Message> queue_;
   std::map<int64_t, WatchPtr> watches_;
   int64_t last_id_ = 0;
   bool progress_wanted_ = false;  // asked for and not answered yet
 };
 
-Task<Result<>> serve(Backend& backend, Duration progress_interval, GrpcStream& stream) {
+Task<Result<>> serve(Backend& backend, Duration progress_interval, grpc::ServerStream& stream) {
   const auto context = co_await runtime::current_context();
   Session session(backend, progress_interval, stream, *context.executor);
   co_return co_await session.run();
@@ -276,8 +277,8 @@ Task<Result<>> serve(Backend& backend, Duration progress_interval, GrpcStream& s
 
 }  // namespace
 
-void add_watch_methods(GrpcMethods& methods, Backend& backend, Duration progress_interval) {
-  methods["/etcdserverpb.Watch/Watch"].streaming = [&backend, progress_interval](GrpcStream& stream) {
+void add_watch_methods(grpc::Methods& methods, Backend& backend, Duration progress_interval) {
+  methods["/etcdserverpb.Watch/Watch"].streaming = [&backend, progress_interval](grpc::ServerStream& stream) {
     return serve(backend, progress_interval, stream);
   };
 }

@@ -6,6 +6,6 @@
 namespace cloudless::etcd {
 
 /// `progress_interval`: how often a watch that asked for it hears that nothing happened.
-void add_watch_methods(GrpcMethods& methods, Backend& backend, Duration progress_interval);
+void add_watch_methods(grpc::Methods& methods, Backend& backend, Duration progress_interval);
 
 }  // namespace cloudless::etcd

@@ -2,7 +2,6 @@
 //
 // Left out of the comparison, since they name the server or tell the time: cluster and member ids, raft
 // terms, the seconds that a lease has left.
-#include <google/protobuf/text_format.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "base/random.hpp"
 #include "etcd/rpc.grpc.pb.h"
 #include "etcd/served_store.hpp"
+#include "etcd/wire_text.hpp"
 
 namespace cloudless::etcd::testing {
 namespace {
@@ -23,21 +23,16 @@ constexpr int kLeases = 5;
 constexpr std::chrono::seconds kPatience{60};
 
 // A message as text without what differs between servers.
-std::string comparable(const google::protobuf::Message& message) {
-  std::string text;
-  google::protobuf::TextFormat::Printer printer;
-  std::unique_ptr<google::protobuf::Message> copy(message.New());
-  copy->CopyFrom(message);
-  const auto* header = copy->GetDescriptor()->FindFieldByName("header");
-  if (header && copy->GetReflection()->HasField(*copy, header)) {
-    auto* fields =
-        static_cast<pb::ResponseHeader*>(copy->GetReflection()->MutableMessage(copy.get(), header));
-    fields->clear_cluster_id();
-    fields->clear_member_id();
-    fields->clear_raft_term();
+template <class Message>
+std::string comparable(Message message) {
+  if constexpr (requires { message.mutable_header(); }) {
+    if (message.has_header()) {
+      message.mutable_header()->clear_cluster_id();
+      message.mutable_header()->clear_member_id();
+      message.mutable_header()->clear_raft_term();
+    }
   }
-  printer.PrintToString(*copy, &text);
-  return text;
+  return wire_text(message.SerializeAsString());
 }
 
 // A client of one server: what it answers, as text.
@@ -122,7 +117,7 @@ class Peer {
       // How events are cut into responses is the server's choice.
       if (response.events_size() > 0) lines.pop_back();
       for (const auto& event : response.events()) {
-        lines.push_back(event.ShortDebugString());
+        lines.push_back(wire_text(event.SerializeAsString()));
         done = done || event.kv().mod_revision() >= until;
       }
       done = done || response.canceled();
@@ -276,7 +271,8 @@ class Differential : public ::testing::TestWithParam<uint64_t> {
   template <class Request>
   void same(const Request& request) {
     const std::string expected = theirs_(request);
-    ASSERT_EQ(ours_(request), expected) << "seed " << GetParam() << ", request:\n" << request.DebugString();
+    ASSERT_EQ(ours_(request), expected) << "seed " << GetParam() << ", request:\n"
+                                        << wire_text(request.SerializeAsString());
   }
 
   void one_operation() {
@@ -345,7 +341,7 @@ class Differential : public ::testing::TestWithParam<uint64_t> {
           request.filters_size() > 0 && request.filters(0) == pb::WatchCreateRequest::NODELETE;
       const int64_t until = no_deletes ? last_put_in(request, last_put) : last_put + 1;
       ASSERT_EQ(ours_.watch(request, until), theirs_.watch(request, until))
-          << "seed " << GetParam() << ", " << request.DebugString();
+          << "seed " << GetParam() << ", " << wire_text(request.SerializeAsString());
     }
   }
   static int64_t last_put_in(const pb::WatchCreateRequest& request, int64_t last_put) {

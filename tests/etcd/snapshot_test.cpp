@@ -62,7 +62,8 @@ TEST_F(SnapshotTest, EtcdsIsReadWithRevisionsAndVersions) {
   const Etcdctl theirs(etcd.endpoint());
   fill(theirs);
   theirs({"snapshot", "save", file_});
-  auto contents = read_snapshot(cloudless::testing::read_file(file_));
+  const std::string bytes = cloudless::testing::read_file(file_);
+  auto contents = read_snapshot(bolt::source_of(bytes));
   ASSERT_TRUE(contents) << contents.error().message;
   EXPECT_EQ(contents->leases.size(), 1u);
   ServedStore served;
@@ -79,9 +80,9 @@ TEST_F(SnapshotTest, ADamagedOneIsRefused) {
   fill(ctl);
   ctl({"snapshot", "save", file_});
   std::string bytes = cloudless::testing::read_file(file_);
-  ASSERT_TRUE(read_snapshot(bytes));
+  ASSERT_TRUE(read_snapshot(bolt::source_of(bytes)));
   bytes[bytes.size() / 2] ^= 1;
-  EXPECT_EQ(read_snapshot(bytes).error().code, Code::kDataLoss);
+  EXPECT_EQ(read_snapshot(bolt::source_of(bytes)).error().code, Code::kDataLoss);
 }
 
 }  // namespace

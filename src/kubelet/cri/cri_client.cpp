@@ -1,22 +1,15 @@
 #include "kubelet/cri/cri_client.hpp"
 
-#include <grpcpp/grpcpp.h>
-
-#include <mutex>
 #include <span>
 
-#include "cri/containerd_events.grpc.pb.h"
-#include "cri/cri.grpc.pb.h"
+#include "cri/containerd_events.pb.h"
+#include "grpc/protobuf.hpp"
 #include "kubelet/cri/convert.hpp"
-#include "net/grpc_callback_queue.hpp"
-#include "runtime/channel.hpp"
-#include "runtime/completion.hpp"
 #include "runtime/timer.hpp"
 
 namespace cloudless::kubelet::cri {
 
 namespace events = ::containerd::services::events::v1;
-using runtime::Completion;
 
 namespace {
 
@@ -28,87 +21,17 @@ constexpr Duration kPullLimit = std::chrono::minutes(30);
 // the state before. So each event counts again a little later.
 constexpr Duration kContainerdEchoes[] = {std::chrono::milliseconds(20), std::chrono::milliseconds(100),
                                           std::chrono::milliseconds(1000)};
-constexpr int kMaxMessageBytes = 16 << 20;  // upstream's bound of an answer
-constexpr int kMinReconnectMs = 50;
-constexpr int kMaxReconnectMs = 2000;
-
-Code code_of(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::CANCELLED:
-      return Code::kCancelled;
-    case grpc::StatusCode::INVALID_ARGUMENT:
-      return Code::kInvalid;
-    case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Code::kDeadlineExceeded;
-    case grpc::StatusCode::NOT_FOUND:
-      return Code::kNotFound;
-    case grpc::StatusCode::ALREADY_EXISTS:
-      return Code::kAlreadyExists;
-    case grpc::StatusCode::PERMISSION_DENIED:
-      return Code::kPermissionDenied;
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      return Code::kResourceExhausted;
-    case grpc::StatusCode::UNIMPLEMENTED:
-      return Code::kUnimplemented;
-    case grpc::StatusCode::UNAVAILABLE:
-      return Code::kUnavailable;
-    case grpc::StatusCode::UNAUTHENTICATED:
-      return Code::kUnauthenticated;
-    default:
-      return Code::kInternal;
-  }
-}
-
-// The names that grpc-go prints.
-std::string_view name_of(grpc::StatusCode code) {
-  static constexpr std::string_view kNames[] = {
-      "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-      "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-      "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
-      "DataLoss", "Unauthenticated"};
-  const auto index = static_cast<size_t>(code);
-  return index < std::size(kNames) ? kNames[index] : "Unknown";
-}
+constexpr size_t kMaxMessageBytes = 16 << 20;  // upstream's bound of an answer
+constexpr Duration kMinBackoff = std::chrono::milliseconds(50);
+constexpr Duration kMaxBackoff = std::chrono::seconds(2);
 
 Error error_of(const grpc::Status& status) {
-  return {code_of(status.error_code()), fmt::format("rpc error: code = {} desc = {}",
-                                                    name_of(status.error_code()), status.error_message())};
-}
-
-// Cancels the RPC when the waiting task leaves before it is done.
-struct CancelOnExit {
-  grpc::ClientContext& context;
-  bool done = false;
-  ~CancelOnExit() {
-    if (!done) context.TryCancel();
-  }
-};
-
-template <class Request, class Response>
-struct Call {
-  grpc::ClientContext context;
-  Request request;
-  Response response;
-};
-
-// One unary call. `start` is the stub's async method; the call's state lives until gRPC has let go of it.
-template <class Response, class Async, class Request>
-runtime::Task<Result<Response>> unary(Async* async,
-                                      void (Async::*start)(grpc::ClientContext*, const Request*, Response*,
-                                                           std::function<void(grpc::Status)>),
-                                      Request request, Duration limit) {
-  auto call = std::make_shared<Call<Request, Response>>();
-  call->request = std::move(request);
-  call->context.set_deadline(std::chrono::system_clock::now() +
-                             std::chrono::duration_cast<std::chrono::microseconds>(limit));
-  Completion<grpc::Status> done;
-  (async->*start)(&call->context, &call->request, &call->response,
-                  [call, done](const grpc::Status& status) { done.complete(status); });
-  CancelOnExit guard{call->context};
-  const grpc::Status status = CO_TRY(co_await done.wait());
-  guard.done = true;
-  if (!status.ok()) co_return std::unexpected(error_of(status));
-  co_return std::move(call->response);
+  // A container that is in the wrong state, and the like: nothing that another try would mend.
+  const bool internal = status.code == grpc::StatusCode::kFailedPrecondition ||
+                        status.code == grpc::StatusCode::kAborted ||
+                        status.code == grpc::StatusCode::kOutOfRange;
+  return {internal ? Code::kInternal : grpc::to_error(status).code,
+          fmt::format("rpc error: code = {} desc = {}", grpc::name_of(status.code), status.message)};
 }
 
 template <class T>
@@ -118,88 +41,33 @@ Result<> no_value(const Result<T>& result) {
 }
 
 // A stream whose messages matter only as "something happened".
-template <class Request, class Message>
-class Listener final : public grpc::ClientReadReactor<Message> {
- public:
-  struct Shared {
-    runtime::Signal signal;
-    std::mutex mutex;
-    std::optional<grpc::Status> ended;
-  };
-
-  template <class Async>
-  void begin(Async* async,
-             void (Async::*start)(grpc::ClientContext*, const Request*, grpc::ClientReadReactor<Message>*)) {
-    (async->*start)(&context_, &request_, this);
-    this->StartRead(&message_);
-    this->StartCall();
-  }
-  Request& request() { return request_; }
-  grpc::ClientContext& context() { return context_; }
-  const std::shared_ptr<Shared>& shared() const { return shared_; }
-
-  void OnReadInitialMetadataDone(bool) override { shared_->signal.notify(); }
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    shared_->signal.notify();
-    this->StartRead(&message_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    {
-      const std::lock_guard lock(shared_->mutex);
-      shared_->ended = status;
-    }
-    shared_->signal.notify();
-    delete this;  // gRPC has let go of it; the context is no longer in use
-  }
-
- private:
-  grpc::ClientContext context_;
-  Request request_;
-  Message message_;
-  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
-};
-
-template <class Request, class Message, class Async>
-Reply<> listen(Async* async,
-               void (Async::*start)(grpc::ClientContext*, const Request*, grpc::ClientReadReactor<Message>*),
-               Request request, std::function<void()> changed, std::span<const Duration> echoes) {
-  auto* listener = new Listener<Request, Message>();  // deletes itself in OnDone
-  listener->request() = std::move(request);
-  const auto shared = listener->shared();
-  listener->begin(async, start);
+Reply<> listen(grpc::Channel& channel, std::string method, SharedBytes request, std::function<void()> changed,
+               std::span<const Duration> echoes) {
+  const auto stream =
+      CO_TRY(co_await channel.stream(std::move(method), std::move(request), grpc::Sending::kNothingMore));
+  changed();
   size_t echo = echoes.size();  // the next one due after the last event
   for (;;) {
-    const Result<> woken =
-        echo < echoes.size() ? co_await runtime::with_timeout(echoes[echo], "an echo", shared->signal.wait())
-                             : co_await shared->signal.wait();
-    const bool is_echo = !woken && woken.error().code == Code::kDeadlineExceeded;
-    {
-      const std::lock_guard lock(shared->mutex);
-      if (shared->ended) co_return std::unexpected(error_of(*shared->ended));
-      // Under the mutex the listener cannot go away: OnDone sets `ended` first.
-      if (!woken && !is_echo) listener->context().TryCancel();
-    }
-    if (!woken && !is_echo) co_return woken;
+    const auto woken = echo < echoes.size()
+                           ? co_await runtime::with_timeout(echoes[echo], "an echo", stream->receive())
+                           : co_await stream->receive();
+    const bool is_echo = echo < echoes.size() && !woken && woken.error().code == Code::kDeadlineExceeded;
+    if (!woken && !is_echo) co_return std::unexpected(woken.error());
+    if (woken && !*woken) co_return fail(Code::kUnavailable, "the runtime ended its stream of events");
     echo = is_echo ? echo + 1 : 0;
     changed();
   }
 }
 
-std::string target_of(const std::string& endpoint) {
-  return endpoint.starts_with("unix:") ? endpoint : "unix://" + endpoint;
-}
-
-std::shared_ptr<grpc::Channel> make_channel(const std::string& endpoint) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kMinReconnectMs);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kMinReconnectMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  // The socket's authority is a path, which containerd's HTTP/2 server would refuse as a host.
-  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-  return grpc::CreateCustomChannel(target_of(endpoint), grpc::InsecureChannelCredentials(), arguments);
+grpc::ChannelOptions channel_options(const std::string& endpoint) {
+  constexpr std::string_view kScheme = "unix://";
+  std::string path = endpoint.starts_with(kScheme) ? endpoint.substr(kScheme.size()) : endpoint;
+  if (path.starts_with("unix:")) path = path.substr(5);
+  return {.target = std::string(kScheme) + path,
+          .tls = nullptr,
+          .rules = {.message_bytes = kMaxMessageBytes, .error_of = error_of},
+          .min_backoff = kMinBackoff,
+          .max_backoff = kMaxBackoff};
 }
 
 pb::ImageSpec image_spec(const std::string& image) {
@@ -212,28 +80,19 @@ pb::ImageSpec image_spec(const std::string& image) {
 
 struct CriClient::State {
   explicit State(const std::string& endpoint)
-      : channel(make_channel(endpoint)),
-        runtime(pb::RuntimeService::NewStub(channel)),
-        images(pb::ImageService::NewStub(channel)),
-        events(events::Events::NewStub(channel)) {
-    net::keep_callback_queue(channel);
-  }
+      : channel(*grpc::Channel::make(channel_options(endpoint), resolver, Logger())) {}
 
-  using Runtime = std::remove_pointer_t<decltype(std::declval<pb::RuntimeService::Stub>().async())>;
-  using Images = std::remove_pointer_t<decltype(std::declval<pb::ImageService::Stub>().async())>;
-
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<pb::RuntimeService::Stub> runtime;
-  std::unique_ptr<pb::ImageService::Stub> images;
-  std::unique_ptr<events::Events::Stub> events;
+  net::Resolver resolver;  // a unix socket needs no names
+  const std::unique_ptr<grpc::Channel> channel;
 };
 
-// A call of the runtime or image service by name. The stub's method is overloaded (callback, reactor); the
-// cast in unary()'s parameter picks the callback one.
-#define CRI_RUNTIME(method, request, limit) \
-  unary<pb::method##Response>(state_->runtime->async(), &State::Runtime::method, request, limit)
-#define CRI_IMAGES(method, request, limit) \
-  unary<pb::method##Response>(state_->images->async(), &State::Images::method, request, limit)
+// A call of the runtime or image service by its method's name.
+#define CRI_RUNTIME(method, request, within)                                                         \
+  grpc::call<pb::method##Response>(*state_->channel, "/runtime.v1.RuntimeService/" #method, request, \
+                                   {.limit = within, .metadata = {}})
+#define CRI_IMAGES(method, request, within)                                                        \
+  grpc::call<pb::method##Response>(*state_->channel, "/runtime.v1.ImageService/" #method, request, \
+                                   {.limit = within, .metadata = {}})
 
 CriClient::CriClient(const std::string& endpoint) : state_(std::make_unique<State>(endpoint)) {}
 CriClient::~CriClient() = default;
@@ -397,14 +256,13 @@ Reply<std::vector<ContainerStats>> CriClient::list_stats() {
 }
 
 Reply<> CriClient::watch(std::function<void()> changed) {
-  const Result<> ended = co_await listen<pb::GetEventsRequest, pb::ContainerEventResponse>(
-      state_->runtime->async(), &State::Runtime::GetContainerEvents, pb::GetEventsRequest(), changed, {});
+  const Result<> ended = co_await listen(*state_->channel, "/runtime.v1.RuntimeService/GetContainerEvents",
+                                         grpc::framed(pb::GetEventsRequest()), changed, {});
   if (ended || ended.error().code != Code::kUnimplemented) co_return ended;
   events::SubscribeRequest request;
   request.add_filters("namespace==k8s.io,topic~=\"^/tasks/\"");
-  using Events = std::remove_pointer_t<decltype(state_->events->async())>;
-  co_return co_await listen<events::SubscribeRequest, events::Envelope>(
-      state_->events->async(), &Events::Subscribe, std::move(request), changed, kContainerdEchoes);
+  co_return co_await listen(*state_->channel, "/containerd.services.events.v1.Events/Subscribe",
+                            grpc::framed(request), changed, kContainerdEchoes);
 }
 
 Reply<std::vector<Image>> CriClient::list_images() {

@@ -1,20 +1,20 @@
-#include "etcd/grpc_message.hpp"
+#include "grpc/message.hpp"
 
 #include <gtest/gtest.h>
 
-namespace cloudless::etcd {
+namespace cloudless::grpc {
 namespace {
 
 std::string framed(std::string_view message) {
-  std::string out(kGrpcPrefixBytes, '\0');
-  put_grpc_prefix(out.data(), message.size());
+  std::string out(kPrefixBytes, '\0');
+  put_prefix(out.data(), message.size());
   return out.append(message);
 }
 
-TEST(GrpcMessageReader, MessagesComeOutWholeHoweverTheirBytesCome) {
+TEST(MessageReader, MessagesComeOutWholeHoweverTheirBytesCome) {
   const std::string body = framed("one") + framed("") + framed(std::string(70'000, 'x')) + framed("last");
   for (const size_t step : {size_t{1}, size_t{3}, size_t{4096}, body.size()}) {
-    GrpcMessageReader reader(1 << 20);
+    MessageReader reader(1 << 20);
     std::vector<std::string> messages;
     for (size_t at = 0; at < body.size(); at += step) {
       reader.add(std::string_view(body).substr(at, step));
@@ -30,26 +30,22 @@ TEST(GrpcMessageReader, MessagesComeOutWholeHoweverTheirBytesCome) {
   }
 }
 
-TEST(GrpcMessageReader, AMessageBeyondTheLimitIsRefusedByItsPrefixAlone) {
-  GrpcMessageReader reader(10);
-  reader.add(framed("0123456789a").substr(0, kGrpcPrefixBytes));
+TEST(MessageReader, AMessageBeyondTheLimitIsRefusedByItsPrefixAlone) {
+  MessageReader reader(10);
+  reader.add(framed("0123456789a").substr(0, kPrefixBytes));
   const auto message = reader.next();
   ASSERT_FALSE(message);
   EXPECT_EQ(message.error().code, Code::kResourceExhausted);
   EXPECT_EQ(message.error().message, "grpc: received message larger than max (11 vs. 10)");
 }
 
-TEST(GrpcMessageReader, ACompressedMessageIsRefused) {
-  GrpcMessageReader reader(10);
+TEST(MessageReader, ACompressedMessageIsRefused) {
+  MessageReader reader(10);
   std::string body = framed("x");
   body[0] = 1;
   reader.add(body);
   EXPECT_EQ(reader.next().error().code, Code::kUnimplemented);
 }
 
-TEST(GrpcMessage, WhatAHeaderCannotHoldIsEncoded) {
-  EXPECT_EQ(encode_grpc_message("etcdserver: 100% \n\xc3\xa4"), "etcdserver: 100%25 %0A%C3%A4");
-}
-
 }  // namespace
-}  // namespace cloudless::etcd
+}  // namespace cloudless::grpc

@@ -1,18 +1,15 @@
-#include "etcd/grpc_connection.hpp"
+#include "grpc/server.hpp"
 
-#include <grpcpp/support/status.h>
 #include <nghttp2/nghttp2.h>
 
 #include <array>
 
-#include "etcd/grpc_message.hpp"
-#include "etcd/grpc_status.hpp"
+#include "grpc/message.hpp"
 #include "net/http2_connection.hpp"
 #include "net/server_connection.hpp"
 #include "runtime/completion.hpp"
-#include "store/errors.hpp"
 
-namespace cloudless::etcd {
+namespace cloudless::grpc {
 
 using runtime::Task;
 namespace http2 = net::http2;
@@ -32,7 +29,8 @@ constexpr http2::Limits kLimits{.header_bytes = 16 * 1024,
                                 .write_stall_timeout = std::chrono::minutes(10),
                                 .quiet_time = std::chrono::hours(2),
                                 .ping_timeout = std::chrono::seconds(20),
-                                .resets_per_window = 20'000};
+                                .resets_per_window = 20'000,
+                                .heads = http2::Heads::kAsTheyCome};
 
 nghttp2_nv field(std::string_view name, std::string_view value) {
   const auto bytes = [](std::string_view text) {
@@ -41,23 +39,22 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NO_COPY_NAME};
 }
 
-net::Headers status_fields(const grpc::Status& status) {
-  net::Headers fields{{"grpc-status", std::to_string(static_cast<int>(status.error_code()))}};
-  if (!status.error_message().empty())
-    fields.add("grpc-message", encode_grpc_message(status.error_message()));
+net::Headers status_fields(const Status& status) {
+  net::Headers fields;
+  add_status(fields, status);
   return fields;
 }
 
-grpc::Status unknown_method(const std::string& path) {
-  return {grpc::StatusCode::UNIMPLEMENTED, "unknown method " + path};
+Status unknown_method(const std::string& path) {
+  return {StatusCode::kUnimplemented, "unknown method " + path};
 }
 
 }  // namespace
 
-class GrpcConnection final : public http2::Connection {
+class Connection final : public http2::Connection {
  public:
-  GrpcConnection(const GrpcService& service, std::unique_ptr<net::Stream> socket)
-      : Connection(http2::Role::kServer, std::move(socket), kLimits, service.log), service_(service) {}
+  Connection(const Service& service, std::unique_ptr<net::Stream> socket)
+      : http2::Connection(http2::Role::kServer, std::move(socket), kLimits, service.log), service_(service) {}
 
   // The head of an answer whose status comes behind its messages.
   void begin_answer(http2::Stream& stream) {
@@ -67,12 +64,12 @@ class GrpcConnection final : public http2::Connection {
                             static_cast<const nghttp2_data_provider*>(http2::data_provider()));
     wake_writer();
   }
-  void end_answer(http2::Stream& stream, const grpc::Status& status) {
+  void end_answer(http2::Stream& stream, const Status& status) {
     stream.trailers = status_fields(status);
     end(stream);
   }
   // An answer that is its status alone.
-  void refuse(http2::Stream& stream, const grpc::Status& status) {
+  void refuse(http2::Stream& stream, const Status& status) {
     net::Headers fields = status_fields(status);
     fields.add("content-type", "application/grpc");
     answer_head(stream, "200", fields);
@@ -86,8 +83,8 @@ class GrpcConnection final : public http2::Connection {
 
  private:
   struct Unary {
-    const GrpcMethod& method;
-    GrpcMessageReader body;
+    const Method& method;
+    MessageReader body;
   };
 
   void on_head(const StreamPtr& stream) override {
@@ -100,25 +97,31 @@ class GrpcConnection final : public http2::Connection {
     const auto method = service_.methods.find(path);
     if (method == service_.methods.end()) return refuse(*stream, unknown_method(path));
     if (method->second.unary) {
-      unary_.emplace(stream->id, Unary{method->second, GrpcMessageReader(service_.limits.request_bytes)});
+      unary_.emplace(stream->id, Unary{method->second, MessageReader(service_.limits.request_bytes)});
     } else {
       service_.scope.spawn(serve(self(), stream, method->second));
     }
   }
 
+  bool take_piece(http2::Stream& stream, std::string_view piece) override {
+    const auto call = unary_.find(stream.id);
+    if (call == unary_.end()) return false;
+    call->second.body.add(piece);
+    return true;
+  }
+
   void on_incoming(http2::Stream& stream) override {
     const auto call = unary_.find(stream.id);
     if (call == unary_.end()) return;
-    while (const SharedBytes piece = take(stream)) call->second.body.add(*piece);
     Result<std::optional<std::string>> request = call->second.body.next();
     if (request && !*request) {
       if (!stream.incoming_ended) return;
       request = fail(Code::kInternal, "the call ended without a request");
     }
-    const GrpcMethod& method = call->second.method;
+    const Method& method = call->second.method;
     unary_.erase(call);
-    if (!request) return refuse(stream, to_grpc(request.error()));
-    method.unary(GrpcReply(self(), streams().at(stream.id)), std::move(**request));
+    if (!request) return refuse(stream, service_.status_of(request.error()));
+    method.unary(Reply(self(), streams().at(stream.id)), std::move(**request));
   }
 
   void on_closed(http2::Stream& stream) override {
@@ -128,16 +131,17 @@ class GrpcConnection final : public http2::Connection {
 
   bool on_quiet() override { return send_ping(); }
 
-  static Task<void> serve(std::shared_ptr<GrpcConnection> self, StreamPtr stream, const GrpcMethod& method) {
+  static Task<void> serve(std::shared_ptr<Connection> self, StreamPtr stream, const Method& method) {
     self->begin_answer(*stream);
     Result<> served;
     {
-      GrpcStream call(self, stream);
+      ServerStream call(self, stream);
       served = co_await method.streaming(call);
     }
-    // A client takes "cancelled" for its own doing and does not come back.
-    if (self->service_.scope.cancelled()) served = std::unexpected(store::errors::stopped());
-    self->end_answer(*stream, served ? grpc::Status() : to_grpc(served.error()));
+    const Service& service = self->service_;
+    self->end_answer(*stream, service.scope.cancelled() ? service.stopped
+                              : served                  ? Status()
+                                                        : service.status_of(served.error()));
   }
 
   void answer_head(http2::Stream& stream, std::string_view status, const net::Headers& fields) {
@@ -150,40 +154,38 @@ class GrpcConnection final : public http2::Connection {
     wake_writer();
   }
 
-  std::shared_ptr<GrpcConnection> self() {
-    return std::static_pointer_cast<GrpcConnection>(shared_from_this());
-  }
+  std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
 
-  const GrpcService& service_;
+  const Service& service_;
   std::unordered_map<int32_t, Unary> unary_;
   std::unordered_map<int32_t, runtime::Completion<bool>> gone_;
 };
 
-void GrpcReply::succeed(SharedBytes message) {
+void Reply::succeed(SharedBytes message) {
   connection_->begin_answer(*stream_);
   connection_->put(*stream_, std::move(message));
-  connection_->end_answer(*stream_, grpc::Status());
+  connection_->end_answer(*stream_, Status());
 }
 
-void GrpcReply::refuse(const grpc::Status& status) { connection_->refuse(*stream_, status); }
+void Reply::refuse(const Status& status) { connection_->refuse(*stream_, status); }
 
-struct GrpcStream::State {
-  std::shared_ptr<GrpcConnection> connection;
+struct ServerStream::State {
+  std::shared_ptr<Connection> connection;
   StreamPtr stream;
-  GrpcMessageReader incoming;
+  MessageReader incoming;
   runtime::Completion<bool> gone;
 };
 
-GrpcStream::GrpcStream(std::shared_ptr<GrpcConnection> connection, StreamPtr stream)
+ServerStream::ServerStream(std::shared_ptr<Connection> connection, StreamPtr stream)
     : state_(std::make_unique<State>(
-          State{connection, std::move(stream), GrpcMessageReader(connection->request_limit()), {}})) {
+          State{connection, std::move(stream), MessageReader(connection->request_limit()), {}})) {
   state_->connection->watch_end(state_->stream->id, state_->gone);
   if (state_->stream->closed) state_->gone.complete(true);
 }
 
-GrpcStream::~GrpcStream() { state_->connection->forget(state_->stream->id); }
+ServerStream::~ServerStream() { state_->connection->forget(state_->stream->id); }
 
-Task<Result<std::optional<std::string>>> GrpcStream::receive() {
+Task<Result<std::optional<std::string>>> ServerStream::receive() {
   for (;;) {
     if (auto message = CO_TRY(state_->incoming.next())) co_return message;
     const auto piece = co_await state_->connection->read(*state_->stream);
@@ -192,36 +194,36 @@ Task<Result<std::optional<std::string>>> GrpcStream::receive() {
   }
 }
 
-Task<bool> GrpcStream::send(GrpcMessage message) {
+Task<bool> ServerStream::send(Message message) {
   if (!co_await state_->connection->room(*state_->stream)) co_return false;
   for (SharedBytes& piece : message) state_->connection->put(*state_->stream, std::move(piece));
   co_return true;
 }
 
-Task<void> GrpcStream::gone() { static_cast<void>(co_await state_->gone.wait()); }
+Task<void> ServerStream::gone() { static_cast<void>(co_await state_->gone.wait()); }
 
 namespace {
 
 // The interface that the server sees, beside the inheritance that nghttp2's side needs.
 class ServedConnection final : public net::ServerConnection {
  public:
-  ServedConnection(const GrpcService& service, std::unique_ptr<net::Stream> socket, std::string received)
-      : connection_(std::make_shared<GrpcConnection>(service, std::move(socket))),
+  ServedConnection(const Service& service, std::unique_ptr<net::Stream> socket, std::string received)
+      : connection_(std::make_shared<Connection>(service, std::move(socket))),
         received_(std::move(received)) {}
   Task<void> run() override { co_return co_await connection_->run(std::move(received_)); }
   void drain() override { connection_->go_away(); }
 
  private:
-  std::shared_ptr<GrpcConnection> connection_;
+  std::shared_ptr<Connection> connection_;
   std::string received_;
 };
 
 }  // namespace
 
-std::shared_ptr<net::ServerConnection> make_grpc_connection(const GrpcService& service,
-                                                            std::unique_ptr<net::Stream> socket,
-                                                            std::string received) {
+std::shared_ptr<net::ServerConnection> make_connection(const Service& service,
+                                                       std::unique_ptr<net::Stream> socket,
+                                                       std::string received) {
   return std::make_shared<ServedConnection>(service, std::move(socket), std::move(received));
 }
 
-}  // namespace cloudless::etcd
+}  // namespace cloudless::grpc

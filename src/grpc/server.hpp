@@ -1,4 +1,5 @@
-// GrpcConnection: a client's HTTP/2 connection, each of its streams a gRPC call (grpc/doc/PROTOCOL-HTTP2.md).
+// The server's side of gRPC: a client's HTTP/2 connection, each of its streams a call
+// (grpc/doc/PROTOCOL-HTTP2.md).
 //
 //     unary:      HEADERS DATA(request) --------> its handler, once the request is there as a whole
 //                 <-------- HEADERS DATA(response) HEADERS(grpc-status)
@@ -23,12 +24,9 @@
 #include "base/bytes.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
+#include "grpc/status.hpp"
 #include "net/server.hpp"
 #include "runtime/scope.hpp"
-
-namespace grpc {
-class Status;
-}
 
 namespace cloudless::net {
 class ServerConnection;
@@ -38,40 +36,40 @@ namespace cloudless::net::http2 {
 struct Stream;
 }
 
-namespace cloudless::etcd {
+namespace cloudless::grpc {
 
-class GrpcConnection;
+class Connection;
 
-/// A message with its prefix (etcd/grpc_message.hpp), in as many pieces as it was made of.
-using GrpcMessage = std::vector<SharedBytes>;
+/// A message with its prefix (grpc/message.hpp), in as many pieces as it was made of.
+using Message = std::vector<SharedBytes>;
 
 /// Answers a unary call, once. A client that is gone is not an error.
-class GrpcReply {
+class Reply {
  public:
-  GrpcReply(std::shared_ptr<GrpcConnection> connection, std::shared_ptr<net::http2::Stream> stream)
+  Reply(std::shared_ptr<Connection> connection, std::shared_ptr<net::http2::Stream> stream)
       : connection_(std::move(connection)), stream_(std::move(stream)) {}
 
   void succeed(SharedBytes message);
-  void refuse(const grpc::Status& status);
+  void refuse(const Status& status);
 
  private:
-  std::shared_ptr<GrpcConnection> connection_;
+  std::shared_ptr<Connection> connection_;
   std::shared_ptr<net::http2::Stream> stream_;
 };
 
 /// A streaming call, as its task sees it.
-class GrpcStream {
+class ServerStream {
  public:
-  GrpcStream(std::shared_ptr<GrpcConnection> connection, std::shared_ptr<net::http2::Stream> stream);
-  ~GrpcStream();
-  GrpcStream(const GrpcStream&) = delete;
-  GrpcStream& operator=(const GrpcStream&) = delete;
+  ServerStream(std::shared_ptr<Connection> connection, std::shared_ptr<net::http2::Stream> stream);
+  ~ServerStream();
+  ServerStream(const ServerStream&) = delete;
+  ServerStream& operator=(const ServerStream&) = delete;
 
   /// The next message; nothing once the client has ended its side or is gone. An error where what comes is no
   /// message. One task at a time.
   runtime::Task<Result<std::optional<std::string>>> receive();
   /// Hands a message on; waits while the client takes none. False where the client is gone.
-  runtime::Task<bool> send(GrpcMessage message);
+  runtime::Task<bool> send(Message message);
   /// Returns once the client is gone.
   runtime::Task<void> gone();
 
@@ -81,29 +79,34 @@ class GrpcStream {
 };
 
 /// What a method does: one of the two. `unary` runs inside the connection's reading and does not block.
-struct GrpcMethod {
-  std::function<void(GrpcReply reply, std::string request)> unary;
-  std::function<runtime::Task<Result<>>(GrpcStream& stream)> streaming;
+struct Method {
+  std::function<void(Reply reply, std::string request)> unary;
+  std::function<runtime::Task<Result<>>(ServerStream& stream)> streaming;
 };
 
 /// By path: "/etcdserverpb.KV/Put".
-using GrpcMethods = std::unordered_map<std::string, GrpcMethod>;
+using Methods = std::unordered_map<std::string, Method>;
 
-struct GrpcLimits {
+struct ServerLimits {
   size_t request_bytes;  // of one message
 };
 
 /// What the connections of a server share. `scope` runs the streaming calls; all outlive the connections.
-struct GrpcService {
-  GrpcMethods methods;
-  GrpcLimits limits;
+struct Service {
+  Methods methods;
+  ServerLimits limits;
+  /// What a client is told for a method's error.
+  Status (*status_of)(const Error&) = to_status;
+  /// What streaming calls are told when the server stops: not "cancelled", which a client takes for its own
+  /// doing.
+  Status stopped{StatusCode::kUnavailable, "the server stops"};
   runtime::TaskScope& scope;
   Logger log;
 };
 
 /// For net::ServerOptions::http2.
-std::shared_ptr<net::ServerConnection> make_grpc_connection(const GrpcService& service,
-                                                            std::unique_ptr<net::Stream> socket,
-                                                            std::string received);
+std::shared_ptr<net::ServerConnection> make_connection(const Service& service,
+                                                       std::unique_ptr<net::Stream> socket,
+                                                       std::string received);
 
-}  // namespace cloudless::etcd
+}  // namespace cloudless::grpc

@@ -1,14 +1,14 @@
 // The body of a gRPC call comes from whoever can connect: any bytes, in pieces of any size.
 #include <cstdint>
 
-#include "etcd/grpc_message.hpp"
+#include "grpc/message.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr size_t kLimit = 1 << 16;
   if (size == 0) return 0;
   const size_t step = data[0] + size_t{1};
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
-  cloudless::etcd::GrpcMessageReader reader(kLimit);
+  cloudless::grpc::MessageReader reader(kLimit);
   for (size_t at = 0; at < body.size(); at += step) {
     reader.add(body.substr(at, step));
     for (;;) {

@@ -2,7 +2,7 @@
 //
 //     compressed(1 byte: 0 or 1) length(4 bytes, big-endian) message(length)
 //
-// We announce no compression, so a compressed message is an error of the client.
+// We announce no compression, so a compressed message is an error of the peer.
 #pragma once
 
 #include <optional>
@@ -11,17 +11,17 @@
 
 #include "base/result.hpp"
 
-namespace cloudless::etcd {
+namespace cloudless::grpc {
 
-inline constexpr size_t kGrpcPrefixBytes = 5;
+inline constexpr size_t kPrefixBytes = 5;
 
 /// Writes the prefix of a message of `size` bytes to `out`, which has room for it.
-void put_grpc_prefix(char* out, size_t size);
+void put_prefix(char* out, size_t size);
 
 /// Takes messages out of a body that comes in pieces. Holds at most one message of the limit and a piece.
-class GrpcMessageReader {
+class MessageReader {
  public:
-  explicit GrpcMessageReader(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  explicit MessageReader(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
   void add(std::string_view piece) { buffer_ += piece; }
   /// The next whole message. kUnimplemented where it is compressed, kResourceExhausted where it is longer
@@ -36,7 +36,4 @@ class GrpcMessageReader {
   size_t taken_ = 0;
 };
 
-/// The value of a grpc-message field: all but printable ASCII, and '%', as %XX.
-std::string encode_grpc_message(std::string_view text);
-
-}  // namespace cloudless::etcd
+}  // namespace cloudless::grpc
