@@ -1,11 +1,10 @@
 #include "store/pg_connection.hpp"
 
-#include <libpq-fe.h>
-
 #include <cstdlib>
 #include <map>
 
 #include "base/strings.hpp"
+#include "store/libpq.hpp"
 
 namespace cloudless::store {
 namespace {
@@ -45,7 +44,7 @@ std::string array_header(uint32_t element_type, size_t count) {
 }
 
 struct FreeConninfo {
-  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+  void operator()(PQconninfoOption* options) const { libpq().PQconninfoFree(options); }
 };
 
 }  // namespace
@@ -70,33 +69,34 @@ PgParam PgParam::numbers(std::span<const int64_t> values) {
   return {std::move(out)};
 }
 
-void PgRows::Clear::operator()(pg_result* result) const { PQclear(result); }
-int PgRows::size() const { return PQntuples(result_.get()); }
+void PgRows::Clear::operator()(pg_result* result) const { libpq().PQclear(result); }
+int PgRows::size() const { return libpq().PQntuples(result_.get()); }
 std::string_view PgRows::bytes(int row, int column) const {
-  return {PQgetvalue(result_.get(), row, column),
-          static_cast<size_t>(PQgetlength(result_.get(), row, column))};
+  return {libpq().PQgetvalue(result_.get(), row, column),
+          static_cast<size_t>(libpq().PQgetlength(result_.get(), row, column))};
 }
 int64_t PgRows::number(int row, int column) const {
   uint64_t number = 0;
   for (const char byte : bytes(row, column)) number = (number << 8) | static_cast<uint8_t>(byte);
   return static_cast<int64_t>(number);
 }
-int64_t PgRows::affected() const { return std::atoll(PQcmdTuples(result_.get())); }
+int64_t PgRows::affected() const { return std::atoll(libpq().PQcmdTuples(result_.get())); }
 
-void PgConnection::Finish::operator()(pg_conn* connection) const { PQfinish(connection); }
+void PgConnection::Finish::operator()(pg_conn* connection) const { libpq().PQfinish(connection); }
 
 PgConnection::Handle PgConnection::open(const std::string& url) {
   const char* const names[] = {"connect_timeout", "tcp_user_timeout", "application_name", "dbname", nullptr};
   const char* const values[] = {kConnectTimeoutSeconds, kTcpTimeoutMs, "cloudless", url.c_str(), nullptr};
-  return Handle(PQconnectdbParams(names, values, /*expand_dbname=*/1));
+  return Handle(libpq().PQconnectdbParams(names, values, /*expand_dbname=*/1));
 }
 
 Result<> PgConnection::connect() {
   if (connection_) return {};
+  TRY(load_libpq());
   Handle opened = open(url_);
-  if (PQstatus(opened.get()) != CONNECTION_OK) {
+  if (libpq().PQstatus(opened.get()) != CONNECTION_OK) {
     return fail(Code::kUnavailable, "etcdserver: no connection to PostgreSQL: {}",
-                trim(PQerrorMessage(opened.get())));
+                trim(libpq().PQerrorMessage(opened.get())));
   }
   connection_ = std::move(opened);
   return execute(kSessionSettings);
@@ -107,8 +107,9 @@ Result<> PgConnection::create_database_if_missing() {
   if (connected) return {};
   if (connected.error().message.find("does not exist") == std::string::npos) return connected;
   char* parse_error = nullptr;
-  const std::unique_ptr<PQconninfoOption, FreeConninfo> options(PQconninfoParse(url_.c_str(), &parse_error));
-  PQfreemem(parse_error);
+  const std::unique_ptr<PQconninfoOption, FreeConninfo> options(
+      libpq().PQconninfoParse(url_.c_str(), &parse_error));
+  libpq().PQfreemem(parse_error);
   if (!options) return connected;
   std::vector<const char*> names;
   std::vector<const char*> values;
@@ -122,23 +123,23 @@ Result<> PgConnection::create_database_if_missing() {
   }
   names.push_back(nullptr);
   values.push_back(nullptr);
-  const Handle maintenance(PQconnectdbParams(names.data(), values.data(), 0));
-  if (database.empty() || PQstatus(maintenance.get()) != CONNECTION_OK) return connected;
-  char* const quoted = PQescapeIdentifier(maintenance.get(), database.data(), database.size());
+  const Handle maintenance(libpq().PQconnectdbParams(names.data(), values.data(), 0));
+  if (database.empty() || libpq().PQstatus(maintenance.get()) != CONNECTION_OK) return connected;
+  char* const quoted = libpq().PQescapeIdentifier(maintenance.get(), database.data(), database.size());
   const std::string sql = fmt::format("CREATE DATABASE {}", quoted ? quoted : "");
-  PQfreemem(quoted);
+  libpq().PQfreemem(quoted);
   // Another process may be faster; connecting tells.
-  PQclear(PQexec(maintenance.get(), sql.c_str()));
+  libpq().PQclear(libpq().PQexec(maintenance.get(), sql.c_str()));
   return connect();
 }
 
 // SQLSTATE classes: PostgreSQL documentation, appendix A.
 Error PgConnection::error_from(const pg_result* result) {
   Error error{Code::kUnavailable,
-              fmt::format("etcdserver: PostgreSQL: {}", trim(PQerrorMessage(connection_.get())))};
-  const char* const field = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
+              fmt::format("etcdserver: PostgreSQL: {}", trim(libpq().PQerrorMessage(connection_.get())))};
+  const char* const field = result ? libpq().PQresultErrorField(result, PG_DIAG_SQLSTATE) : nullptr;
   const std::string_view state = field ? field : "";
-  if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+  if (libpq().PQstatus(connection_.get()) == CONNECTION_BAD) {
     connection_.reset();
   } else if (state.starts_with("53")) {
     error.code = Code::kResourceExhausted;
@@ -160,9 +161,9 @@ Result<PgRows> PgConnection::query(const std::string& sql, const std::vector<PgP
   }
   const std::vector<int> formats(params.size(), kBinary);
   PgRows rows;
-  rows.result_.reset(PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(params.size()), nullptr,
-                                  values.data(), lengths.data(), formats.data(), kBinary));
-  const ExecStatusType status = PQresultStatus(rows.result_.get());
+  rows.result_.reset(libpq().PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(params.size()),
+                                          nullptr, values.data(), lengths.data(), formats.data(), kBinary));
+  const ExecStatusType status = libpq().PQresultStatus(rows.result_.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
     return std::unexpected(error_from(rows.result_.get()));
   }
@@ -172,28 +173,28 @@ Result<PgRows> PgConnection::query(const std::string& sql, const std::vector<PgP
 Result<> PgConnection::execute(const std::string& sql) {
   TRY(connect());
   PgRows rows;
-  rows.result_.reset(PQexec(connection_.get(), sql.c_str()));
-  const ExecStatusType status = PQresultStatus(rows.result_.get());
+  rows.result_.reset(libpq().PQexec(connection_.get(), sql.c_str()));
+  const ExecStatusType status = libpq().PQresultStatus(rows.result_.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
     return std::unexpected(error_from(rows.result_.get()));
   }
   return {};
 }
 
-int PgConnection::socket() const { return connection_ ? PQsocket(connection_.get()) : -1; }
-int PgConnection::backend_pid() const { return connection_ ? PQbackendPID(connection_.get()) : 0; }
+int PgConnection::socket() const { return connection_ ? libpq().PQsocket(connection_.get()) : -1; }
+int PgConnection::backend_pid() const { return connection_ ? libpq().PQbackendPID(connection_.get()) : 0; }
 
 Result<std::vector<int>> PgConnection::notifications() {
-  if (!connection_ || PQconsumeInput(connection_.get()) == 0) {
+  if (!connection_ || libpq().PQconsumeInput(connection_.get()) == 0) {
     if (!connection_) return fail(Code::kUnavailable, "etcdserver: no connection to PostgreSQL");
     Error error = error_from(nullptr);
     connection_.reset();
     return std::unexpected(std::move(error));
   }
   std::vector<int> pids;
-  while (PGnotify* const notification = PQnotifies(connection_.get())) {
+  while (PGnotify* const notification = libpq().PQnotifies(connection_.get())) {
     pids.push_back(notification->be_pid);
-    PQfreemem(notification);
+    libpq().PQfreemem(notification);
   }
   return pids;
 }
