@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "api/registry.hpp"
+#include "base/strings.hpp"
 #include "schema/defaulting.hpp"
 #include "schema/json.hpp"
 #include "schema/normalize.hpp"
@@ -171,6 +172,87 @@ TEST(ManagedFields, AnUpdateTakesOverWhatItChangesAndForgetsWhatItRemoves) {
   EXPECT_EQ(fields_owned(*tracked, "kubectl-edit"), R"({"f:spec":{"f:replicas":{}}})");
   EXPECT_EQ(fields_owned(*tracked, "helm").find("f:replicas"), std::string::npos);
   EXPECT_EQ(fields_owned(*tracked, "helm").find("f:a"), std::string::npos);
+}
+
+json::value updated(const json::value& live, const json::value& object, std::string_view manager,
+                    std::string_view subresource = "") {
+  auto out = schema::track_update(live, object, deployment(),
+                                  {std::string(manager), "apps/v1", std::string(subresource)}, kNow);
+  return out ? *out : json::value("error: " + out.error().message);
+}
+
+json::value with_managed_fields(json::value object, std::string_view entries) {
+  object.at("metadata").as_object()["managedFields"] = *schema::parse_json(entries);
+  return object;
+}
+
+constexpr std::string_view kMoved =
+    R"([{"manager":"kubectl","operation":"Apply","apiVersion":"apps/v1","fieldsType":"FieldsV1",)"
+    R"("fieldsV1":{"f:spec":{"f:replicas":{}}}}])";
+
+TEST(ManagedFields, OneEmptyEntryResetsAndNoEntryDoesNot) {
+  const auto object = applied(nullptr, kConfig, "helm");
+  const auto reset = updated(object, with_managed_fields(object, "[{}]"), "me");
+  EXPECT_FALSE(reset.at("metadata").as_object().contains("managedFields"));
+  const auto kept = updated(object, with_managed_fields(object, "[]"), "me");
+  EXPECT_EQ(fields_owned(kept, "helm"), fields_owned(object, "helm"));
+}
+
+TEST(ManagedFields, AWriterMayMoveOwnership) {
+  const auto object = applied(nullptr, kConfig, "helm");
+  const auto moved = updated(object, with_managed_fields(object, kMoved), "me");
+  EXPECT_EQ(fields_owned(moved, "kubectl"), R"({"f:spec":{"f:replicas":{}}})");
+  EXPECT_EQ(fields_owned(moved, "helm"), "none");
+  const auto by_status = updated(object, with_managed_fields(object, kMoved), "me", "status");
+  EXPECT_EQ(fields_owned(by_status, "helm"), fields_owned(object, "helm")) << "not by a subresource";
+}
+
+TEST(ManagedFields, WhatCannotBeReadIsIgnored) {
+  const auto object = applied(nullptr, kConfig, "helm");
+  for (
+      const std::string_view bad :
+      {R"([{"manager":"x","operation":"Steal","apiVersion":"apps/v1","fieldsType":"FieldsV1"}])",
+       R"([{"manager":"x","operation":"Apply","apiVersion":"apps/v1","fieldsType":"FieldsV9"}])",
+       R"([{"manager":"x","operation":"Apply","fieldsType":"FieldsV1"}])",
+       R"([{"manager":"x","operation":"Apply","apiVersion":"apps/v1","fieldsType":"FieldsV1","fieldsV1":{"q":1}}])"}) {
+    const auto kept = updated(object, with_managed_fields(object, bad), "me");
+    EXPECT_EQ(fields_owned(kept, "helm"), fields_owned(object, "helm")) << bad;
+    EXPECT_EQ(fields_owned(kept, "x"), "none") << bad;
+  }
+}
+
+// An object as kubectl's client-side apply leaves it.
+json::value applied_by_client(std::string_view labels, std::string_view last) {
+  json::value object = object_of(
+      fmt::format(R"({{"metadata":{{"name":"web","labels":{0}}},"spec":{{"replicas":2}}}})", labels));
+  object.at("metadata").as_object()["annotations"] = {
+      {"kubectl.kubernetes.io/last-applied-configuration", json::string(last)}};
+  return *schema::track_update(nullptr, *schema::normalize(object, deployment()), deployment(),
+                               {"kubectl-client-side-apply", "apps/v1", ""}, kNow);
+}
+
+constexpr std::string_view kLastApplied =
+    R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","labels":{"a":"1"}},"spec":{"replicas":2}})";
+constexpr std::string_view kChanged =
+    R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","labels":{"a":"9"}}})";
+
+TEST(ServerSideApply, KubectlTakesWhatItsClientSideApplyHasSet) {
+  const auto live = applied_by_client(R"({"a":"1"})", kLastApplied);
+  EXPECT_TRUE(applied(live, kChanged, "helm").is_string()) << "others are in conflict with it";
+  const auto next = applied(live, kChanged, "kubectl");
+  ASSERT_TRUE(next.is_object()) << next;
+  EXPECT_EQ(next.at("metadata").at("labels").at("a"), "9");
+  EXPECT_EQ(fields_owned(next, "kubectl"), R"({"f:metadata":{"f:labels":{"f:a":{}}}})");
+  EXPECT_EQ(next.at("metadata").at("annotations").at("kubectl.kubernetes.io/last-applied-configuration"),
+            R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"labels":{"a":"9"},"name":"web"}})"
+            "\n");
+}
+
+TEST(ServerSideApply, WhatChangedAfterClientSideApplyStaysInConflict) {
+  const auto live = applied_by_client(R"({"a":"5"})", kLastApplied);
+  const auto refused = applied(live, kChanged, "kubectl");
+  ASSERT_TRUE(refused.is_string());
+  EXPECT_NE(std::string(refused.as_string()).find(".metadata.labels.a"), std::string::npos);
 }
 
 TEST(ManagedFields, ApplyingTheSameTwiceChangesNothing) {

@@ -64,7 +64,7 @@ void erase_at(json::object& object, Path path) {
     if (!value || !value->is_object()) return;
     current = &value->get_object();
   }
-  if (current->contains(*(path.end() - 1))) current->erase(*(path.end() - 1));
+  if (current->contains(*(path.end() - 1))) current->stable_erase(*(path.end() - 1));
 }
 
 json::object& metadata(json::object& object) { return make_object(object, {"metadata"}); }
@@ -90,7 +90,7 @@ void copy_member(const json::object& from, json::object& to, std::string_view na
   if (const json::value* value = from.if_contains(name)) {
     to[name] = *value;
   } else if (to.contains(name)) {
-    to.erase(name);
+    to.stable_erase(name);
   }
 }
 

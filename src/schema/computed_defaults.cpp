@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "base/encoding.hpp"
 #include "base/strings.hpp"
 #include "schema/defaulting.hpp"
 #include "schema/json.hpp"
@@ -159,6 +160,22 @@ void namespace_labels(json::object& object, const Schema& schema) {
   labels.get_object()["kubernetes.io/metadata.name"] = get_text(*metadata, "name");
   sort_keys(labels);
   set_field(*metadata, type_of_field(schema, "metadata"), "labels", std::move(labels));
+}
+
+/// stringData is for writing alone: its texts go into data, and win there.
+void secret(json::object& object, const Schema& schema) {
+  const auto* texts = get_object(object, "stringData");
+  if (texts && !texts->empty()) {
+    json::value data =
+        get_object(object, "data") ? json::value(*get(object, "data")) : json::value(json::object());
+    for (const auto& entry : *texts) {
+      if (entry.value().is_string())
+        data.get_object()[entry.key()] = base64_encode(std::string_view(entry.value().get_string()));
+    }
+    sort_keys(data);
+    set_field(object, schema, "data", std::move(data));
+  }
+  if (object.contains("stringData")) object.stable_erase("stringData");
 }
 
 void node_status(json::object& object, const Schema& schema) {
@@ -349,6 +366,7 @@ constexpr Rule kRules[] = {
     {"Pod", pod},
     {"ReplicationController", replication_controller},
     {"ResourceRequirements", resource_requirements},
+    {"Secret", secret},
     {"Service", service},
     {"StatefulSet", stateful_set},
     {"Volume", volume},

@@ -7,6 +7,7 @@
 #include "base/strings.hpp"
 #include "schema/field_set.hpp"
 #include "schema/json.hpp"
+#include "schema/managed_entries.hpp"
 #include "schema/normalize.hpp"
 #include "schema/object_util.hpp"
 
@@ -14,118 +15,11 @@ namespace cloudless::schema {
 namespace json = boost::json;
 namespace {
 
-/// More managers that update than this are folded into kAncientChanges, oldest first
-/// (fieldmanager/capmanagers.go).
-constexpr size_t kMaxUpdateManagers = 10;
-constexpr std::string_view kAncientChanges = "ancient-changes";
 /// Owns what was there before the first apply to an object that nobody tracked.
 constexpr std::string_view kBeforeFirstApply = "before-first-apply";
-
-/// One entry of metadata.managedFields.
-struct Entry {
-  std::string manager;
-  bool applied = false;
-  std::string api_version;
-  std::string subresource;
-  std::string time;
-  FieldSet fields;
-
-  /// Appliers are the same across versions, updaters are not.
-  bool same_manager(const Entry& other) const {
-    return manager == other.manager && applied == other.applied && subresource == other.subresource &&
-           (applied || api_version == other.api_version);
-  }
-};
-
-std::string shown(const Entry& entry) {
-  std::string out = quote(entry.manager);
-  if (!entry.subresource.empty()) out += " with subresource " + quote(entry.subresource);
-  if (!entry.applied) out += " using " + entry.api_version;
-  return out;
-}
-
-const json::array* managed_fields_of(const json::value& object) {
-  const auto* list = dig(&object, {"metadata", "managedFields"});
-  return list ? list->if_array() : nullptr;
-}
-
-/// Damaged entries are dropped, as upstream starts anew when it cannot decode them.
-std::vector<Entry> read_entries(const json::value& object) {
-  std::vector<Entry> out;
-  const auto* list = managed_fields_of(object);
-  if (!list) return out;
-  for (const json::value& item : *list) {
-    const auto* entry = item.if_object();
-    const auto* fields = entry ? get(*entry, "fieldsV1") : nullptr;
-    if (!fields) continue;
-    auto set = parse_field_set(*fields);
-    if (!set) continue;
-    out.push_back({std::string(get_text(*entry, "manager")), get_text(*entry, "operation") == "Apply",
-                   std::string(get_text(*entry, "apiVersion")), std::string(get_text(*entry, "subresource")),
-                   std::string(get_text(*entry, "time")), std::move(*set)});
-  }
-  return out;
-}
-
-json::value write_entry(const Entry& entry) {
-  json::object out{{"manager", entry.manager},
-                   {"operation", entry.applied ? "Apply" : "Update"},
-                   {"apiVersion", entry.api_version}};
-  if (!entry.time.empty()) out["time"] = entry.time;
-  out["fieldsType"] = "FieldsV1";
-  out["fieldsV1"] = to_fields_v1(entry.fields);
-  if (!entry.subresource.empty()) out["subresource"] = entry.subresource;
-  return out;
-}
-
-/// Appliers first, then by time, then by name, as upstream sorts them.
-void sort_entries(std::vector<Entry>& entries) {
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    if (a.applied != b.applied) return a.applied;
-    return std::tie(a.time, a.manager, a.api_version, a.subresource) <
-           std::tie(b.time, b.manager, b.api_version, b.subresource);
-  });
-}
-
-void cap_updaters(std::vector<Entry>& entries) {
-  std::vector<Entry*> updaters;
-  for (Entry& entry : entries) {
-    if (!entry.applied && entry.subresource.empty() && entry.manager != kAncientChanges)
-      updaters.push_back(&entry);
-  }
-  if (updaters.size() <= kMaxUpdateManagers) return;
-  std::sort(updaters.begin(), updaters.end(),
-            [](const Entry* a, const Entry* b) { return a->time < b->time; });
-  for (size_t i = 0; i + kMaxUpdateManagers < updaters.size(); ++i) {
-    Entry folded = *updaters[i];
-    *updaters[i] = Entry{};
-    folded.manager = kAncientChanges;
-    const auto same =
-        std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.same_manager(folded); });
-    if (same == entries.end()) {
-      *updaters[i] = std::move(folded);
-    } else {
-      same->fields.merge(folded.fields);
-      same->time = std::max(same->time, folded.time);
-    }
-  }
-}
-
-void write_entries(json::value& object, std::vector<Entry> entries, const Schema& schema) {
-  cap_updaters(entries);
-  std::erase_if(entries, [](const Entry& entry) { return entry.fields.empty(); });
-  sort_entries(entries);
-  auto* metadata = object.is_object() ? get_object(object.get_object(), "metadata") : nullptr;
-  if (!metadata) return;
-  if (entries.empty()) {
-    if (metadata->contains("managedFields")) metadata->stable_erase("managedFields");
-    return;
-  }
-  json::array list;
-  for (const Entry& entry : entries) list.push_back(write_entry(entry));
-  const Field* field = schema.find("metadata");
-  set_field(*metadata, field ? *field->type : kAny, "managedFields", std::move(list));
-}
+/// The manager whose applying moves an object from client-side to server-side apply.
+constexpr std::string_view kKubectl = "kubectl";
+constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 json::value without_managed_fields(json::value object) {
   auto* metadata = object.is_object() ? get_object(object.get_object(), "metadata") : nullptr;
@@ -164,13 +58,13 @@ void drop_reset_fields(FieldSet& set, const FieldManager& manager, const Schema&
   }
 }
 
-Entry entry_of(const FieldManager& manager, bool applied) {
+ManagedEntry entry_of(const FieldManager& manager, bool applied) {
   return {manager.name, applied, manager.api_version, manager.subresource, {}, {}};
 }
 
-Entry& find_or_add(std::vector<Entry>& entries, const Entry& like) {
-  const auto hit =
-      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.same_manager(like); });
+ManagedEntry& find_or_add(std::vector<ManagedEntry>& entries, const ManagedEntry& like) {
+  const auto hit = std::find_if(entries.begin(), entries.end(),
+                                [&](const auto& entry) { return entry.same_manager(like); });
   if (hit != entries.end()) return *hit;
   entries.push_back(like);
   return entries.back();
@@ -195,34 +89,194 @@ void collect_gone(const FieldSet& set, const FieldSet& kept, std::vector<std::st
   }
 }
 
+FieldSet gone_from(const FieldSet& set, const FieldSet& kept) {
+  std::vector<std::string> path;
+  FieldSet out;
+  collect_gone(set, kept, path, out);
+  return out;
+}
+
 /// An object of which nothing is set: what a create is compared with.
 json::value empty_object(const Schema& schema) {
   if (schema.custom) return json::object{{"metadata", json::object()}};
   return normalize(json::object(), schema).value_or(json::value(json::object()));
 }
 
-/// What the writer of `comparison` takes from other managers.
-void take_from_others(std::vector<Entry>& entries, const Entry& self, const Comparison& comparison) {
-  for (Entry& entry : entries) {
-    if (!entry.same_manager(self)) {
-      entry.fields.subtract(comparison.modified);
-      entry.fields.subtract(comparison.added);
+/// The kind of the object in the version of the request, and its way to the versions of others.
+struct Kind {
+  const Schema& schema;
+  const FieldManager& manager;
+
+  /// Null where the kind is not known in that version.
+  const Schema* in(std::string_view version) const {
+    return !manager.versions || version == manager.api_version ? &schema : manager.versions->schema(version);
+  }
+  json::value convert(const json::value& object, std::string_view from, std::string_view to) const {
+    return !manager.versions || from == to ? object : manager.versions->convert(object, from, to);
+  }
+};
+
+/// What a write changed, in each version that somebody has written in.
+class Changes {
+ public:
+  Changes(const json::value& before, const json::value& after, const Kind& kind)
+      : before_(before), after_(after), kind_(kind) {}
+
+  /// Null where the kind is not known in that version.
+  const Comparison* in(const std::string& version) {
+    const Schema* schema = kind_.in(version);
+    if (!schema) return nullptr;
+    const std::string& own = kind_.manager.api_version;
+    const std::string& key = schema == &kind_.schema ? own : version;
+    const auto [at, added] = by_version_.try_emplace(key);
+    if (!added) return &at->second;
+    at->second = key == own ? compare_fields(before_, after_, *schema)
+                            : compare_fields(kind_.convert(before_, own, key),
+                                             kind_.convert(after_, own, key), *schema);
+    for (FieldSet* set : {&at->second.added, &at->second.modified, &at->second.removed}) {
+      set->subtract(unowned());
+      drop_reset_fields(*set, kind_.manager, *schema);
     }
-    entry.fields.subtract(comparison.removed);
+    return &at->second;
+  }
+  const Comparison& own() { return *in(kind_.manager.api_version); }
+
+ private:
+  const json::value& before_;
+  const json::value& after_;
+  const Kind& kind_;
+  std::map<std::string, Comparison> by_version_;
+};
+
+/// Entries of versions that are no more cannot be kept true.
+void drop_unknown_versions(std::vector<ManagedEntry>& entries, const Kind& kind) {
+  std::erase_if(entries, [&](const ManagedEntry& entry) { return !kind.in(entry.api_version); });
+}
+
+/// What the writer takes from other managers.
+void take_from_others(std::vector<ManagedEntry>& entries, const ManagedEntry& self, Changes& changes) {
+  for (ManagedEntry& entry : entries) {
+    const Comparison* comparison = changes.in(entry.api_version);
+    if (!comparison) continue;
+    if (!entry.same_manager(self)) {
+      entry.fields.subtract(comparison->modified);
+      entry.fields.subtract(comparison->added);
+    }
+    entry.fields.subtract(comparison->removed);
   }
 }
 
-std::vector<Conflict> conflicts_with(const std::vector<Entry>& entries, const Entry& self,
-                                     const Comparison& comparison) {
-  std::vector<Conflict> out;
-  FieldSet changed = comparison.modified;
-  changed.merge(comparison.added);
-  for (const Entry& entry : entries) {
-    if (entry.same_manager(self)) continue;
-    for (auto& path : entry.fields.intersection(changed).paths())
-      out.push_back({shown(entry), std::move(path)});
+/// What `self` changes that others own.
+struct Dispute {
+  const ManagedEntry* entry;
+  FieldSet fields;
+};
+
+std::vector<Dispute> disputes_with(const std::vector<ManagedEntry>& entries, const ManagedEntry& self,
+                                   Changes& changes) {
+  std::vector<Dispute> out;
+  for (const ManagedEntry& entry : entries) {
+    const Comparison* comparison = entry.same_manager(self) ? nullptr : changes.in(entry.api_version);
+    if (!comparison) continue;
+    FieldSet changed = comparison->modified;
+    changed.merge(comparison->added);
+    FieldSet disputed = entry.fields.intersection(changed);
+    if (!disputed.empty()) out.push_back({&entry, std::move(disputed)});
   }
   return out;
+}
+
+/// What client-side apply set and nobody has changed since: that may go over to server-side apply without a
+/// conflict (fieldmanager/lastappliedmanager.go).
+FieldSet set_by_client_side_apply(const json::value& live, const Schema& schema) {
+  const auto* text = dig(&live, {"metadata", "annotations", kLastApplied});
+  if (!text || !text->is_string()) return {};
+  const auto last = parse_json(std::string_view(text->get_string()));
+  if (!last || !last->is_object()) return {};
+  const auto typed = normalize(*last, schema);
+  if (!typed) return {};
+  FieldSet out = fields_of(*last, schema);
+  const Comparison since = compare_fields(*typed, live, schema);
+  out.subtract(since.modified);
+  out.subtract(since.added);
+  out.subtract(since.removed);
+  return out;
+}
+
+void allow_from_client_side_apply(std::vector<Dispute>& disputes, const json::value& live,
+                                  const Schema& schema) {
+  if (disputes.empty()) return;
+  const FieldSet allowed = set_by_client_side_apply(live, schema);
+  for (Dispute& dispute : disputes) dispute.fields.subtract(allowed);
+  std::erase_if(disputes, [](const Dispute& dispute) { return dispute.fields.empty(); });
+}
+
+json::value with_sorted_keys(const json::value& value) {
+  if (const auto* list = value.if_array()) {
+    json::array out;
+    for (const json::value& item : *list) out.push_back(with_sorted_keys(item));
+    return out;
+  }
+  const auto* object = value.if_object();
+  if (!object) return value;
+  std::map<std::string_view, const json::value*> members;
+  for (const auto& entry : *object) members.emplace(entry.key(), &entry.value());
+  json::object out;
+  for (const auto& [name, member] : members) out.emplace(name, with_sorted_keys(*member));
+  return out;
+}
+
+/// kubectl's client-side apply may be used again later, and then has to know what was applied meanwhile
+/// (fieldmanager/lastappliedupdater.go).
+void update_last_applied(json::value& object, json::value config) {
+  const auto* metadata = object.is_object() ? get_object(object.get_object(), "metadata") : nullptr;
+  const auto* present = metadata ? get_object(*metadata, "annotations") : nullptr;
+  if (!present || !present->contains(kLastApplied)) return;
+  if (auto* meta = get_object(config.get_object(), "metadata")) {
+    meta->erase("managedFields");
+    auto* annotations = get_object(*meta, "annotations");
+    if (annotations) annotations->erase(kLastApplied);
+    if (annotations && annotations->empty()) meta->erase("annotations");
+  }
+  object.at("metadata").at("annotations").as_object()[kLastApplied] =
+      serialize_json(with_sorted_keys(config)) + "\n";
+}
+
+/// `merged` without what `last` had applied and nobody owns now.
+json::value prune(json::value merged, const ManagedEntry& last, const std::vector<ManagedEntry>& entries,
+                  const Kind& kind) {
+  const std::string& own = kind.manager.api_version;
+  if (last.fields.empty() || !kind.in(last.api_version)) return merged;
+  std::map<std::string, FieldSet> kept;
+  for (const ManagedEntry& entry : entries) kept[entry.api_version].merge(entry.fields);
+  merged = kind.convert(merged, own, last.api_version);
+  json::value pruned =
+      remove_fields(merged, gone_from(last.fields, kept[last.api_version]), *kind.in(last.api_version));
+  std::string at = last.api_version;
+  for (const auto& [version, owned] : kept) {
+    const Schema* schema = kind.in(version);
+    if (version == at || owned.empty() || !schema) continue;
+    merged = kind.convert(merged, at, version);
+    pruned = kind.convert(pruned, at, version);
+    at = version;
+    const FieldSet gone = compare_fields(merged, pruned, *schema).removed;
+    pruned = remove_fields(merged, gone_from(gone, owned), *schema);
+  }
+  return kind.convert(pruned, at, own);
+}
+
+/// The entries to go on from: those that the writer sent where they can be read, so that clients can move
+/// ownership; else the live object's, so that clients that know nothing of them cannot lose them.
+std::vector<ManagedEntry> entries_sent(const json::value& live, const json::value& object,
+                                       const FieldManager& manager) {
+  const json::array* sent = managed_fields_of(object);
+  if (!sent || !manager.subresource.empty()) return entries_of(live);
+  // A single empty entry resets them.
+  const auto* only = sent->size() == 1 ? sent->front().if_object() : nullptr;
+  if (only && std::ranges::all_of(*only, [](const auto& member) { return is_zero(member.value()); }))
+    return {};
+  auto entries = read_entries(*sent);
+  return entries && !entries->empty() ? std::move(*entries) : entries_of(live);
 }
 
 /// `unknown field "spec.foo"` as structured-merge-diff says it.
@@ -284,13 +338,17 @@ Result<json::value> apply(const json::value& live, const json::value& config, co
     return fail(Code::kInvalid, "metadata.managedFields must be nil");
   }
   TRY(check_declared(config, schema));
-  const Entry self = entry_of(manager, true);
-  std::vector<Entry> entries = read_entries(live);
-  const json::value base = without_managed_fields(live.is_null() ? empty_object(schema) : live);
+  const Kind kind{schema, manager};
+  const ManagedEntry self = entry_of(manager, true);
+  std::vector<ManagedEntry> entries = entries_of(live);
+  drop_unknown_versions(entries, kind);
+  const json::value empty = empty_object(schema);
+  const json::value base = without_managed_fields(live.is_null() ? empty : live);
   if (!live.is_null() && entries.empty()) {
-    Entry before = entry_of({std::string(kBeforeFirstApply), manager.api_version, ""}, false);
-    before.fields = fields_of(base, schema);
-    before.fields.subtract(unowned());
+    ManagedEntry before = entry_of({std::string(kBeforeFirstApply), manager.api_version, ""}, false);
+    Changes since_nothing(empty, base, kind);
+    before.fields = since_nothing.own().added;
+    before.fields.merge(since_nothing.own().modified);
     before.time = format_rfc3339(now);
     entries.push_back(std::move(before));
   }
@@ -298,57 +356,53 @@ Result<json::value> apply(const json::value& live, const json::value& config, co
   config_fields.subtract(unowned());
   drop_reset_fields(config_fields, manager, schema);
 
-  Entry& own = find_or_add(entries, self);
-  const FieldSet last_fields = std::exchange(own.fields, config_fields);
+  ManagedEntry& own = find_or_add(entries, self);
+  const ManagedEntry last = own;
+  own.fields = config_fields;
   own.api_version = manager.api_version;
-  json::value next = merge_applied(base, config, schema);
-  if (!last_fields.empty()) {
-    FieldSet kept, gone;
-    for (const Entry& entry : entries) kept.merge(entry.fields);
-    std::vector<std::string> path;
-    collect_gone(last_fields, kept, path, gone);
-    next = remove_fields(next, gone, schema);
+  const json::value merged = prune(merge_applied(base, config, schema), last, entries, kind);
+  json::value next = TRY(normalize(merged, schema));
+  Changes changes(base, next, kind);
+  if (force == Force::kNo) {
+    std::vector<Dispute> disputes = disputes_with(entries, self, changes);
+    if (manager.name == kKubectl) allow_from_client_side_apply(disputes, base, schema);
+    std::vector<Conflict> found;
+    for (const Dispute& dispute : disputes) {
+      for (auto& path : dispute.fields.paths()) found.push_back({dispute.entry->shown(), std::move(path)});
+    }
+    if (!found.empty()) {
+      const std::string message = conflict_message(found);
+      if (conflicts) *conflicts = std::move(found);
+      return fail(Code::kConflict, "{}", message);
+    }
   }
-  next = TRY(normalize(next, schema));
-  Comparison comparison = compare_fields(base, next, schema);
-  for (FieldSet* set : {&comparison.added, &comparison.modified, &comparison.removed}) {
-    set->subtract(unowned());
-    drop_reset_fields(*set, manager, schema);
-  }
-  std::vector<Conflict> found = conflicts_with(entries, self, comparison);
-  if (!found.empty() && force == Force::kNo) {
-    const std::string message = conflict_message(found);
-    if (conflicts) *conflicts = std::move(found);
-    return fail(Code::kConflict, "{}", message);
-  }
-  take_from_others(entries, self, comparison);
+  take_from_others(entries, self, changes);
   // What the configuration sets is owned even where it removes an equal older value.
-  Entry& mine = find_or_add(entries, self);
+  ManagedEntry& mine = find_or_add(entries, self);
   mine.fields = config_fields;
-  if (mine.time.empty() || !(mine.fields == last_fields)) mine.time = format_rfc3339(now);
+  if (mine.time.empty() || !(mine.fields == last.fields) || mine.api_version != last.api_version)
+    mine.time = format_rfc3339(now);
+  if (manager.name == kKubectl) update_last_applied(next, config);
   write_entries(next, std::move(entries), schema);
   return next;
 }
 
 Result<json::value> track_update(const json::value& live, const json::value& object, const Schema& schema,
                                  const FieldManager& manager, WallTime now) {
-  std::vector<Entry> entries = read_entries(live);
+  const Kind kind{schema, manager};
+  std::vector<ManagedEntry> entries = entries_sent(live, object, manager);
   json::value next = without_managed_fields(object);
-  // An explicit empty list resets ownership.
-  if (const auto* sent = managed_fields_of(object); sent && sent->empty() && !live.is_null()) return next;
   // Upstream does not begin to track an object that was never tracked.
   if (!live.is_null() && entries.empty()) return next;
+  drop_unknown_versions(entries, kind);
   const json::value base = without_managed_fields(live.is_null() ? empty_object(schema) : live);
-  Comparison comparison = compare_fields(base, next, schema);
-  for (FieldSet* set : {&comparison.added, &comparison.modified, &comparison.removed})
-    set->subtract(unowned());
-  const Entry self = entry_of(manager, false);
-  take_from_others(entries, self, comparison);
-  FieldSet changed = comparison.modified;
-  changed.merge(comparison.added);
-  drop_reset_fields(changed, manager, schema);
+  Changes changes(base, next, kind);
+  const ManagedEntry self = entry_of(manager, false);
+  take_from_others(entries, self, changes);
+  FieldSet changed = changes.own().modified;
+  changed.merge(changes.own().added);
   if (!changed.empty()) {
-    Entry& own = find_or_add(entries, self);
+    ManagedEntry& own = find_or_add(entries, self);
     const FieldSet before = own.fields;
     own.fields.merge(changed);
     if (own.time.empty() || !(before == own.fields)) own.time = format_rfc3339(now);

@@ -17,6 +17,17 @@
 
 namespace cloudless::schema {
 
+/// The versions of one kind. Managers may have written through others than the request's.
+class KindVersions {
+ public:
+  virtual ~KindVersions() = default;
+  /// Null where the kind is not known in that version (any more): entries of that version are dropped.
+  virtual const Schema* schema(std::string_view api_version) const = 0;
+  /// `object`, of version `from`, in version `to`; both are known.
+  virtual boost::json::value convert(const boost::json::value& object, std::string_view from,
+                                     std::string_view to) const = 0;
+};
+
 /// Who writes, and how.
 struct FieldManager {
   std::string name;         // "kubectl-client-side-apply"; at most 128 bytes
@@ -24,6 +35,8 @@ struct FieldManager {
   std::string subresource;  // "status", or empty
   /// Whether the status is written by its subresource alone, so that other writes neither set nor own it.
   bool status_apart = true;
+  /// Null: the kind has one version.
+  const KindVersions* versions = nullptr;
 };
 
 struct Conflict {
@@ -44,13 +57,17 @@ enum class Force { kNo, kYes };
 /// caller defaults and validates it. Conflicts are left in `conflicts` and make the result kConflict; a field
 /// that the schema lacks makes it kInvalid. Fields that the manager applied before and does not apply now are
 /// removed unless someone else owns them.
+///
+/// The manager "kubectl" takes what its client-side apply has set without a conflict, and keeps its
+/// annotation of what was last applied.
 Result<boost::json::value> apply(const boost::json::value& live, const boost::json::value& config,
                                  const Schema& schema, const FieldManager& manager, Force force, WallTime now,
                                  std::vector<Conflict>* conflicts);
 
-/// After any other write: `object` (as it will be stored) with managedFields that record what changed against
-/// `live` (null when created) as owned by `manager`, taken from those that owned it. The managedFields that
-/// the writer sent are ignored unless they are an empty list, which resets them as upstream.
+/// After any other write: `object` (as the writer wants it) with managedFields that record what changed
+/// against `live` (null when created) as owned by `manager`, taken from those that owned it. Where the writer
+/// sent managedFields that can be read they are gone on from instead of the live ones; `[{}]` resets them. A
+/// subresource cannot change them so.
 Result<boost::json::value> track_update(const boost::json::value& live, const boost::json::value& object,
                                         const Schema& schema, const FieldManager& manager, WallTime now);
 

@@ -24,6 +24,9 @@ std::string generate_name(std::string_view base, Random& random) {
 Task<ApiResult<Written>> Registry::create(WriteRequest& request, json::object object) {
   const ResourceType& type = *request.endpoint.type;
   CO_TRY(settle_namespace(type, request.namespace_, object));
+  // What the server writes itself has not been through decoding.
+  if (!request.admission) CO_TRY(complete_object(type, object));
+  CO_TRY(track_fields(type, nullptr, object, request, clock_.wall_now()));
   const std::string base(text_at(object, {"metadata", "generateName"}));
   const bool generated = name_of(object).empty() && !base.empty();
   if (generated) metadata(object)["name"] = generate_name(base, random_);
@@ -64,7 +67,6 @@ Task<ApiResult<WriteOutcome>> Registry::create_once(WriteRequest& request, json:
     CO_TRY(validate_create(type, object));
     claims = CO_TRY(co_await services_.allocate(object, nullptr));
   }
-  CO_TRY(track_fields(type, nullptr, object, request, clock_.wall_now()));
   CO_TRY(validate_create(type, object));
   CO_TRY(co_await admit(AdmissionStage::kValidate, Operation::kCreate, request, &object, nullptr));
   std::string key = type.key(namespace_of(object), name_of(object));

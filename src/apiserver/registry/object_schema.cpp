@@ -1,6 +1,8 @@
 #include "apiserver/registry/object_schema.hpp"
 
 #include "apiserver/json_fields.hpp"
+#include "apiserver/registry/conversion.hpp"
+#include "apiserver/registry/kind_versions.hpp"
 #include "schema/defaulting.hpp"
 #include "schema/field_error.hpp"
 #include "schema/managed_fields.hpp"
@@ -60,15 +62,24 @@ ApiResult<> validate_update(const ResourceType& type, std::string_view subresour
 ApiResult<> track_fields(const ResourceType& type, const json::object* present, json::object& object,
                          const WriteRequest& request, WallTime now) {
   if (request.applied) return {};
+  const Representation& written = *request.endpoint.representation;
+  const Representation& stored = type.storage_representation();
+  const ResourceVersions versions(type);
   const schema::FieldManager manager{.name = request.field_manager,
-                                     .api_version = request.endpoint.representation->api_version(),
+                                     .api_version = written.api_version(),
                                      .subresource = request.subresource,
-                                     .status_apart = type.has_subresource("status")};
-  const json::value live = present ? json::value(*present) : json::value(nullptr);
+                                     .status_apart = type.has_subresource("status"),
+                                     .versions = &versions};
+  const auto as_written = [&](const json::object& each) {
+    json::object converted = each;
+    convert(converted, stored, written);
+    return json::value(std::move(converted));
+  };
+  const json::value live = present ? as_written(*present) : json::value(nullptr);
   Result<json::value> tracked =
-      schema::track_update(live, json::value(object), schema_of(type), manager, now);
+      schema::track_update(live, as_written(object), *written.info->schema, manager, now);
   if (!tracked) return std::unexpected(bad_request(tracked.error().message));
-  object = std::move(tracked->as_object());
+  copy_member(tracked->at("metadata").as_object(), metadata(object), "managedFields");
   return {};
 }
 

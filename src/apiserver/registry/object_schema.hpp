@@ -15,7 +15,8 @@ ApiResult<> validate_create(const ResourceType& type, const boost::json::object&
 ApiResult<> validate_update(const ResourceType& type, std::string_view subresource,
                             const boost::json::object& present, const boost::json::object& object);
 
-/// metadata.managedFields after a write by `request`. `present` is null on create.
+/// metadata.managedFields after a write by `request`, to be called before admission and strategies add what
+/// is not the writer's. `present` is null on create.
 ApiResult<> track_fields(const ResourceType& type, const boost::json::object* present,
                          boost::json::object& object, const WriteRequest& request, WallTime now);
 

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "apiserver/json_fields.hpp"
-#include "base/encoding.hpp"
 #include "schema/quantity.hpp"
 
 namespace cloudless::apiserver {
@@ -30,23 +29,6 @@ void update_namespace(json::object& object, const json::object& old_object) {
     object.erase("spec");
   }
 }
-
-// stringData is for writing alone: its texts go into data, and win there.
-void merge_string_data(json::object& secret) {
-  const json::object* texts = object_at(secret, {"stringData"});
-  if (texts) {
-    const json::object copy = *texts;
-    json::object& data = make_object(secret, {"data"});
-    for (const auto& [key, text] : copy) {
-      if (text.is_string()) data[key] = base64_encode(std::string_view(text.get_string()));
-    }
-  }
-  secret.erase("stringData");
-}
-
-void prepare_secret(json::object& object, const UserInfo&) { merge_string_data(object); }
-
-void update_secret(json::object& object, const json::object&) { merge_string_data(object); }
 
 void prepare_pod(json::object& object, const UserInfo&) {
   object["status"] = {{"phase", "Pending"}, {"qosClass", json::string_view(pod_qos_class(object))}};
@@ -130,10 +112,6 @@ const std::vector<Strategy>& strategies() {
        .create_on_update = true,
        .prepare_for_create = prepare_service,
        .prepare_for_update = update_service},
-      {.group = "",
-       .resource = "secrets",
-       .prepare_for_create = prepare_secret,
-       .prepare_for_update = update_secret},
       {.group = "", .resource = "endpoints", .create_on_update = true},
       {.group = "", .resource = "events", .create_on_update = true},
       {.group = "", .resource = "limitranges", .create_on_update = true},

@@ -10,10 +10,18 @@ using runtime::Task;
 
 namespace {
 
-// Equal but for who wrote it when: then nothing is written, and nobody is told.
+void forget_write_times(json::object& object) {
+  json::value* list = metadata(object).if_contains("managedFields");
+  if (!list || !list->is_array()) return;
+  for (json::value& entry : list->get_array()) {
+    if (entry.is_object()) entry.get_object().erase("time");
+  }
+}
+
+// Equal but for when it was written: then nothing is written, and nobody is told.
 bool is_same_object(json::object a, json::object b) {
-  erase_at(a, {"metadata", "managedFields"});
-  erase_at(b, {"metadata", "managedFields"});
+  forget_write_times(a);
+  forget_write_times(b);
   return a == b;
 }
 
@@ -52,6 +60,9 @@ Task<ApiResult<Claims>> Registry::prepare_update(WriteRequest& request, const js
   const bool main = request.subresource.empty();
   metadata(object)["resourceVersion"] = present.at("metadata").at("resourceVersion");
   carry_over(type, request.subresource, present, object);
+  // What subresources and the server itself make has not been through decoding.
+  if (!main || !request.admission) CO_TRY(complete_object(type, object));
+  CO_TRY(track_fields(type, &present, object, request, clock_.wall_now()));
   if (main && type.strategy->prepare_for_update) type.strategy->prepare_for_update(object, present);
   CO_TRY(co_await admit(AdmissionStage::kMutate, Operation::kUpdate, request, &object, &present));
   CO_TRY(complete_object(type, object));
@@ -62,7 +73,6 @@ Task<ApiResult<Claims>> Registry::prepare_update(WriteRequest& request, const js
     CO_TRY(complete_object(type, object));
   }
   bump_generation(type, present, object);
-  CO_TRY(track_fields(type, &present, object, request, clock_.wall_now()));
   CO_TRY(validate_update(type, request.subresource, present, object));
   CO_TRY(co_await admit(AdmissionStage::kValidate, Operation::kUpdate, request, &object, &present));
   co_return claims;

@@ -5,6 +5,7 @@
 
 #include "apiserver/json_fields.hpp"
 #include "apiserver/registry/conversion.hpp"
+#include "apiserver/registry/kind_versions.hpp"
 #include "apiserver/registry/object_rules.hpp"
 #include "apiserver/verbs/verbs.hpp"
 #include "base/strings.hpp"
@@ -59,11 +60,34 @@ std::string go_text(const json::value& value) {
   return schema::serialize_json(value);
 }
 
+// What a strategic merge makes is not decoded from JSON upstream but converted from Go's maps, which has
+// other words for "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type
+// int32" (apimachinery/pkg/runtime/converter.go).
+std::string conversion_words(std::string_view why) {
+  constexpr std::string_view kUnmarshal = "json: cannot unmarshal ";
+  const size_t into = why.find(" into Go ");
+  const size_t of = why.rfind(" of type ");
+  if (!why.starts_with(kUnmarshal) || into == std::string_view::npos || of == std::string_view::npos)
+    return std::string(why);
+  std::string_view from = why.substr(kUnmarshal.size(), into - kUnmarshal.size());
+  if (from.starts_with("number")) from = "int64";
+  if (from == "object") from = "map";
+  if (from == "array") from = "slice";
+  const std::string_view to = why.substr(of + std::string_view(" of type ").size());
+  if (to.starts_with("map[")) return fmt::format("cannot restore map from {}", from);
+  if (to.starts_with("[]")) return fmt::format("cannot restore slice from {}", from);
+  if (from == "int64" && to == "string") return "cannot convert int64 to string";
+  const bool simple = to == "string" || to == "bool" || to.starts_with("int") || to.starts_with("float");
+  return simple ? fmt::format("unrecognized type: {}", to)
+                : fmt::format("cannot restore struct from: {}", from);
+}
+
 // The object that the patch makes cannot be read as one of its kind (handlers/patch.go).
-ApiStatus invalid_patch(const Patching& patching, const json::value& patched, std::string_view why) {
+ApiStatus invalid_patch(const Patching& patching, const json::value& patched, std::string why) {
   std::string shown = schema::serialize_json(patched);
   if (patching.type == kStrategicPatch) {
     if (const Result<json::value> patch = schema::parse_json(patching.call.body)) shown = go_text(*patch);
+    why = conversion_words(why);
   }
   return invalid("", "", "",
                  {{"FieldValueInvalid", fmt::format("Invalid value: {}: {}", quote(shown), why), "patch"}});
@@ -152,10 +176,12 @@ ApiResult<json::object> server_side_apply(Patching& patching, const json::object
   json::object& wanted = config.as_object();
   TRY(settle_name(call.info.name, wanted));
   TRY(settle_namespace(call.type(), call.info.namespace_, wanted));
+  const ResourceVersions versions(call.type());
   const schema::FieldManager manager{.name = patching.options.field_manager,
                                      .api_version = call.representation().api_version(),
                                      .subresource = call.info.subresource,
-                                     .status_apart = call.type().has_subresource("status")};
+                                     .status_apart = call.type().has_subresource("status"),
+                                     .versions = &versions};
   const bool forced = patching.options.force.value_or(false);
   std::vector<schema::Conflict> conflicts;
   const json::value live = present ? json::value(*present) : json::value(nullptr);
