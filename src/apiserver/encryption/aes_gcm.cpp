@@ -1,10 +1,8 @@
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include <memory>
-
-#include "apiserver/encryption/encryption.hpp"
+#include "apiserver/encryption/cipher.hpp"
+#include "apiserver/encryption/openssl.hpp"
 
 namespace cloudless::apiserver::encryption {
 
@@ -13,24 +11,11 @@ namespace {
 constexpr size_t kNonceBytes = 12;
 constexpr size_t kTagBytes = 16;
 
-struct FreeContext {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
-
 const EVP_CIPHER* cipher_for(std::string_view secret) {
   if (secret.size() == 16) return EVP_aes_128_gcm();
   if (secret.size() == 24) return EVP_aes_192_gcm();
   return secret.size() == 32 ? EVP_aes_256_gcm() : nullptr;
 }
-
-const unsigned char* bytes(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
-unsigned char* bytes(std::string& text, size_t at) {
-  return reinterpret_cast<unsigned char*>(text.data()) + at;
-}
-int length(std::string_view text) { return static_cast<int>(text.size()); }
 
 }  // namespace
 

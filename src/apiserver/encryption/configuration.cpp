@@ -12,36 +12,39 @@ namespace {
 constexpr mode_t kSecretMode = 0600;
 constexpr size_t kSecretBytes = 32;
 
-Result<Provider> read_key(const json::object& key) {
-  Provider provider{.name = std::string(text_at(key, {"name"}))};
+Result<Provider> read_key(Cipher cipher, const json::object& key) {
+  Provider provider{.cipher = cipher, .name = std::string(text_at(key, {"name"})), .secret = {}};
   if (provider.name.empty() || provider.name.find(':') != std::string::npos)
     return fail(Code::kInvalid, "keys.name: Required value: a name without ':'");
   auto secret = base64_decode(text_at(key, {"secret"}));
   if (!secret) return fail(Code::kInvalid, "key {}: secret must be base64 encoded", quote(provider.name));
-  if (secret->size() != 16 && secret->size() != 24 && secret->size() != 32)
-    return fail(Code::kInvalid,
-                "key {}: secret is not of the expected length, got {}, expected one of [16 24 32]",
-                quote(provider.name), secret->size());
+  if (!is_key_size(cipher, secret->size()))
+    return fail(Code::kInvalid, "key {}: secret is not of the expected length, got {}, expected one of {}",
+                quote(provider.name), secret->size(), cipher == Cipher::kSecretbox ? "[32]" : "[16 24 32]");
   provider.secret = std::move(*secret);
   return provider;
 }
 
 Result<> read_provider(const json::object& provider, std::vector<Provider>& out) {
   if (provider.contains("identity")) {
-    out.push_back({.identity = true});
+    out.push_back({.cipher = Cipher::kIdentity, .name = {}, .secret = {}});
     return {};
   }
-  const json::object* aes = object_at(provider, {"aesgcm"});
-  if (!aes)
-    return fail(Code::kUnimplemented, "the provider {} is not supported: aesgcm and identity are",
-                provider.empty() ? "without a name" : quote(provider.begin()->key()));
-  const json::array& keys = array_at(*aes, {"keys"});
-  if (keys.empty()) return fail(Code::kInvalid, "providers.aesgcm.keys: Required value");
-  for (const json::value& key : keys) {
-    if (!key.is_object()) return fail(Code::kInvalid, "providers.aesgcm.keys: a key is an object");
-    out.push_back(TRY(read_key(key.get_object())));
+  for (const Cipher cipher : {Cipher::kAesGcm, Cipher::kAesCbc, Cipher::kSecretbox}) {
+    const json::object* settings = object_at(provider, {name_of(cipher)});
+    if (!settings) continue;
+    const json::array& keys = array_at(*settings, {"keys"});
+    if (keys.empty()) return fail(Code::kInvalid, "providers.{}.keys: Required value", name_of(cipher));
+    for (const json::value& key : keys) {
+      if (!key.is_object())
+        return fail(Code::kInvalid, "providers.{}.keys: a key is an object", name_of(cipher));
+      out.push_back(TRY(read_key(cipher, key.get_object())));
+    }
+    return {};
   }
-  return {};
+  return fail(Code::kUnimplemented,
+              "the provider {} is not supported: aesgcm, aescbc, secretbox and identity are",
+              provider.empty() ? "without a name" : quote(provider.begin()->key()));
 }
 
 Result<ResourceRule> read_rule(const json::object& item) {

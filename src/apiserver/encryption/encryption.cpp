@@ -9,9 +9,12 @@ namespace cloudless::apiserver::encryption {
 namespace {
 
 constexpr std::string_view kAnyPrefix = "k8s:enc:";
-constexpr std::string_view kPrefix = "k8s:enc:aesgcm:v1:";
 
-std::string prefix_of(const Provider& provider) { return fmt::format("{}{}:", kPrefix, provider.name); }
+std::string prefix_of(const Provider& provider) {
+  return fmt::format("{}{}:v1:{}:", kAnyPrefix, name_of(provider.cipher), provider.name);
+}
+
+bool is_identity(const Provider& provider) { return provider.cipher == Cipher::kIdentity; }
 
 // What lies at `key`: "secrets", "widgets.example.com". Custom resources stand below their group, which has a
 // dot.
@@ -49,15 +52,15 @@ const ResourceRule* Encryption::rule_for(std::string_view key) const {
 
 Result<std::string> Encryption::to_storage(std::string_view key, std::string value) {
   const ResourceRule* rule = rule_for(key);
-  if (!rule || rule->providers.front().identity) return value;
+  if (!rule || is_identity(rule->providers.front())) return value;
   const Provider& provider = rule->providers.front();
-  return prefix_of(provider) + TRY(seal(provider.secret, key, value));
+  return prefix_of(provider) + TRY(seal(provider.cipher, provider.secret, key, value));
 }
 
 Result<ValueTransformer::Plain> Encryption::from_storage(std::string_view key, std::string stored) {
   const ResourceRule* rule = rule_for(key);
   if (!stored.starts_with(kAnyPrefix)) {
-    const bool to_be_encrypted = rule && !rule->providers.front().identity;
+    const bool to_be_encrypted = rule && !is_identity(rule->providers.front());
     return Plain{std::move(stored), to_be_encrypted};
   }
   if (!rule)
@@ -65,8 +68,9 @@ Result<ValueTransformer::Plain> Encryption::from_storage(std::string_view key, s
   for (size_t i = 0; i < rule->providers.size(); ++i) {
     const Provider& provider = rule->providers[i];
     const std::string prefix = prefix_of(provider);
-    if (provider.identity || !stored.starts_with(prefix)) continue;
-    auto plain = open_sealed(provider.secret, key, std::string_view(stored).substr(prefix.size()));
+    if (is_identity(provider) || !stored.starts_with(prefix)) continue;
+    auto plain =
+        open_sealed(provider.cipher, provider.secret, key, std::string_view(stored).substr(prefix.size()));
     if (!plain) return wrap(plain.error(), "decrypt the value at {} with key {}", key, quote(provider.name));
     return Plain{std::move(*plain), i != 0};
   }

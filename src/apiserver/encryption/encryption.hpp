@@ -1,10 +1,11 @@
 // Encryption at rest: values of chosen resources (Secrets, by default) are kept encrypted in the store. The
-// store's own name of a value is authenticated with it, so that no value can be put in another's place.
+// store's own name of a value is authenticated with it by AES-GCM, so that no value can be put in another's
+// place.
 //
 // A stored value is upstream's byte for byte, so that a store may move between kube-apiserver and this
-// program (k8s.io/apiserver/pkg/storage/value/encrypt/aes):
+// program:
 //
-//     k8s:enc:aesgcm:v1:<key name>:  nonce (12 bytes)  ciphertext  tag (16 bytes)
+//     k8s:enc:<cipher>:v1:<key name>:  what the cipher makes of it (cipher.hpp)
 //
 // Reading takes any key that the configuration lists; writing takes the first. A value of another key than
 // the first is stale: the next update rewrites it. That is how keys rotate. A value without a prefix is
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apiserver/encryption/cipher.hpp"
 #include "apiserver/pipeline.hpp"
 #include "base/random.hpp"
 #include "base/result.hpp"
@@ -23,9 +25,9 @@ namespace cloudless::apiserver::encryption {
 
 /// A key, or `identity`, which keeps values as they are.
 struct Provider {
-  bool identity = false;
-  std::string name;    // of the key; empty for identity
-  std::string secret;  // 16, 24 or 32 bytes
+  Cipher cipher = Cipher::kAesGcm;
+  std::string name;  // of the key; empty for identity
+  std::string secret;
 };
 
 struct ResourceRule {
@@ -39,8 +41,8 @@ struct Configuration {
   std::vector<ResourceRule> rules;  // the first that names a resource counts
 };
 
-/// apiserver.config.k8s.io/v1 EncryptionConfiguration as YAML or JSON, with providers aesgcm and identity.
-/// Others (aescbc, secretbox, kms) are refused by name.
+/// apiserver.config.k8s.io/v1 EncryptionConfiguration as YAML or JSON, with providers aesgcm, aescbc,
+/// secretbox and identity. kms is refused by name.
 Result<Configuration> parse_configuration(std::string_view text);
 
 /// The text of a configuration with one key for Secrets, and identity behind it for what is there already.
@@ -64,11 +66,5 @@ class Encryption final : public ValueTransformer {
   const Configuration configuration_;
   const std::string root_;
 };
-
-/// AES-GCM: nonce, ciphertext and tag together. `additional` is authenticated and not kept.
-Result<std::string> seal(std::string_view secret, std::string_view additional, std::string_view plain);
-/// kDataLoss where key, additional data or bytes are not those of seal().
-Result<std::string> open_sealed(std::string_view secret, std::string_view additional,
-                                std::string_view sealed);
 
 }  // namespace cloudless::apiserver::encryption
