@@ -1,7 +1,9 @@
 #include "apiserver/registry/cached_object.hpp"
 
 #include "apiserver/json_fields.hpp"
+#include "apiserver/registry/stored_form.hpp"
 #include "apiserver/registry/stored_json.hpp"
+#include "schema/json.hpp"
 
 namespace cloudless::apiserver {
 
@@ -24,11 +26,15 @@ std::string field_text(const json::object& object, const SelectableField& field)
 
 Result<CachedObjectPtr> make_cached_object(std::string key, std::string_view stored, uint64_t revision,
                                            const FieldIndex& fields) {
+  std::string other;
+  if (is_stored_protobuf(stored)) stored = other = TRY(json_of_stored_protobuf(stored));
   json::error_code error;
   json::monotonic_resource memory;
   const json::value value = json::parse(stored, error, &memory);
   if (error || !value.is_object()) return fail(Code::kDataLoss, "the value of {} is no JSON object", key);
   const json::object& object = value.get_object();
+  if (const auto current = in_storage_version(object))
+    return make_cached_object(std::move(key), schema::serialize_json(*current), revision, fields);
   auto cached = std::make_shared<CachedObject>();
   cached->json = share(TRY(with_resource_version(stored, revision)));
   cached->key = std::move(key);

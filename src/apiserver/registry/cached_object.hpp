@@ -51,7 +51,8 @@ struct CachedObject {
 
 using CachedObjectPtr = std::shared_ptr<const CachedObject>;
 
-/// From the stored text of `key` at `revision`. kDataLoss where the text is no object.
+/// From what is stored at `key` as of `revision`, in any form that stored_form.hpp knows. kDataLoss where
+/// that is no object.
 Result<CachedObjectPtr> make_cached_object(std::string key, std::string_view stored, uint64_t revision,
                                            const FieldIndex& fields);
 /// The same object under a later revision: what a deletion shows.
