@@ -18,6 +18,8 @@ const GroupResource kApiServices{"apiregistration.k8s.io", "apiservices"};
 const GroupResource kServices{"", "services"};
 const GroupResource kSlices{"discovery.k8s.io", "endpointslices"};
 
+constexpr std::string_view kOpenApi = "/openapi/v3";
+
 bool precedes(const ExtensionGroupVersion& a, const ExtensionGroupVersion& b) {
   const auto key = [](const ExtensionService& service) {
     return std::tuple(-service.group_priority, std::string_view(service.group), -service.version_priority);
@@ -74,12 +76,15 @@ ExtensionsPtr Aggregator::extensions() const {
 std::optional<ExtensionService> Aggregator::find(std::string_view path) const {
   constexpr std::string_view kPrefix = "/apis/";
   const ExtensionsPtr all = extensions();
-  if (all->empty() || !path.starts_with(kPrefix)) return std::nullopt;
+  if (all->empty()) return std::nullopt;
+  const bool of_open_api = path.starts_with(kOpenApi);
+  if (of_open_api) path.remove_prefix(kOpenApi.size());
+  if (!path.starts_with(kPrefix)) return std::nullopt;
   const std::vector<std::string_view> parts = split(path.substr(kPrefix.size()), '/');
   if (parts.size() < 2) return std::nullopt;
   for (const ExtensionGroupVersion& extension : *all) {
-    if (extension.service.group == parts[0] && extension.service.version == parts[1])
-      return extension.service;
+    if (extension.service.group != parts[0] || extension.service.version != parts[1]) continue;
+    if (!of_open_api || !extension.open_api.empty()) return extension.service;
   }
   return std::nullopt;
 }
@@ -166,7 +171,8 @@ Task<void> Aggregator::sync_extensions(const std::vector<ObjectPtr>& present) {
   const std::lock_guard lock(mutex_);
   // An equal list stays, so that documents made from it are kept.
   const auto same = [](const ExtensionGroupVersion& a, const ExtensionGroupVersion& b) {
-    return a.service == b.service && a.available == b.available && a.resources == b.resources;
+    return a.service == b.service && a.available == b.available && a.resources == b.resources &&
+           a.open_api == b.open_api;
   };
   if (!std::ranges::equal(*extensions_, *all, same)) extensions_ = std::move(all);
 }
@@ -175,6 +181,7 @@ Task<ExtensionGroupVersion> Aggregator::look_at(const json::object& api_service,
   ExtensionGroupVersion out{.service = std::move(service)};
   std::expected<json::object, Unavailable> resources = co_await read_resources(out.service);
   out.available = resources.has_value();
+  if (resources) out.open_api = co_await read_open_api(out.service);
   if (resources) out.resources = std::move(*resources);
   const std::optional<Unavailable> why = resources ? std::nullopt : std::optional(resources.error());
   std::optional<json::object> updated = with_availability(api_service, why, registry_.clock().wall_now());
@@ -211,6 +218,20 @@ Task<std::expected<json::object, Unavailable>> Aggregator::read_resources(const 
   if (error || !body.is_object())
     co_return std::unexpected(failed_check(extension, "the answer is no JSON object"));
   co_return std::move(body.get_object());
+}
+
+// Where its index says that its OpenAPI v3 is. Not all have one.
+Task<std::string> Aggregator::read_open_api(const ExtensionService& extension) {
+  auto transport = co_await connect(extension);
+  if (!transport) co_return "";
+  const Result<std::string> text = co_await runtime::with_timeout(
+      kDiscoveryLimit, "the answer", get_text(*transport, std::string(kOpenApi)));
+  boost::system::error_code error;
+  const json::value index = text ? json::parse(*text, error) : json::value();
+  if (error || !index.is_object()) co_return "";
+  const std::string part = fmt::format("apis/{}/{}", extension.group, extension.version);
+  const std::string_view url = text_at(index.get_object(), {"paths", part, "serverRelativeURL"});
+  co_return url.starts_with(fmt::format("{}/{}", kOpenApi, part)) ? std::string(url) : std::string();
 }
 
 Task<std::expected<std::shared_ptr<net::Transport>, Unavailable>> Aggregator::connect(

@@ -36,7 +36,8 @@ class Aggregator {
 
   /// Never null.
   ExtensionsPtr extensions() const;
-  /// The extension server of "/apis/<group>/<version>" and all below; nothing for other paths.
+  /// The extension server of "/apis/<group>/<version>" and all below, and of their OpenAPI v3; nothing for
+  /// other paths.
   std::optional<ExtensionService> find(std::string_view path) const;
   /// Passes the request on. An error where nothing was sent yet.
   runtime::Task<ApiResult<>> serve(const ExtensionService& extension, const UserInfo& user,
@@ -51,6 +52,7 @@ class Aggregator {
                                                ExtensionService service);
   runtime::Task<std::expected<boost::json::object, Unavailable>> read_resources(
       const ExtensionService& extension);
+  runtime::Task<std::string> read_open_api(const ExtensionService& extension);
   runtime::Task<std::expected<std::shared_ptr<net::Transport>, Unavailable>> connect(
       const ExtensionService& extension);
   void log_failure(std::string_view name, const ApiStatus& status) const;

@@ -22,10 +22,15 @@ constexpr const char* kResources = R"({"kind":"APIResourceList","apiVersion":"v1
     {"name":"nodes","singularName":"","namespaced":false,"kind":"NodeMetrics","verbs":["get","list"]},
     {"name":"pods","singularName":"","namespaced":true,"kind":"PodMetrics","verbs":["get","list"]}]})";
 
+constexpr const char* kOpenApi = R"({"paths":{"apis/metrics.k8s.io/v1beta1":
+    {"serverRelativeURL":"/openapi/v3/apis/metrics.k8s.io/v1beta1?hash=AB"}}})";
+
 // An extension API server: it tells its resources, and who asked it for anything else.
 Task<void> extension(net::Request request, net::ResponseWriter& response) {
   std::string body = kResources;
-  if (request.path() != "/apis/metrics.k8s.io/v1beta1") {
+  if (request.path() == "/openapi/v3") {
+    body = kOpenApi;
+  } else if (request.path() != "/apis/metrics.k8s.io/v1beta1") {
     body = fmt::format("{} as {} in {}, token {}", request.target,
                        request.headers.get("x-remote-user").value_or("nobody"),
                        request.headers.get("x-remote-group").value_or("none"),
@@ -158,6 +163,20 @@ TEST_F(Aggregation, DiscoveryShowsWhatAnExtensionServes) {
           .body;
   EXPECT_THAT(aggregated, HasSubstr("\"NodeMetrics\""));
   EXPECT_THAT(aggregated, Not(HasSubstr("Stale")));
+}
+
+TEST_F(Aggregation, OpenApiOfAnExtensionIsItsOwn) {
+  make_extension();
+  make_endpoints();
+  await_reason("v1beta1.metrics.k8s.io", "Passed");
+  const std::string url = "/openapi/v3/apis/metrics.k8s.io/v1beta1?hash=AB";
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto listed = [&] { return server_.call("GET", "/openapi/v3").body.contains(url); };
+  while (!listed() && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(listed());
+  EXPECT_THAT(server_.call("GET", url).body, HasSubstr(url + " as system:anonymous"));
+  EXPECT_EQ(server_.call("GET", "/openapi/v3/apis/metrics.k8s.io/v1").status, 404);
 }
 
 TEST(ProxiedHeaders, TheUserIsNamedAndTheCredentialStays) {

@@ -80,6 +80,8 @@ struct ExtensionGroupVersion {
   ExtensionService service;
   bool available = false;
   boost::json::object resources;  // its APIResourceList; empty where it has not been read yet
+  /// Where its OpenAPI v3 is: "/openapi/v3/apis/metrics.k8s.io/v1beta1?hash=..."; empty where it has none.
+  std::string open_api;
 };
 /// Immutable; by group priority and group, then version priority and version, best first.
 using ExtensionsPtr = std::shared_ptr<const std::vector<ExtensionGroupVersion>>;

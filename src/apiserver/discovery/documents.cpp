@@ -123,6 +123,11 @@ std::string Documents::open_api_v3_index(const Catalog& catalog) {
       paths[path] = {{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", path, hash)}};
     }
   }
+  for (const ExtensionGroupVersion& extension : *extensions_) {
+    if (extension.open_api.empty()) continue;
+    paths[fmt::format("apis/{}/{}", extension.service.group, extension.service.version)] = {
+        {"serverRelativeURL", extension.open_api}};
+  }
   return schema::serialize_json(json::object{{"paths", std::move(paths)}});
 }
 
