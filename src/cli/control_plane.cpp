@@ -183,6 +183,8 @@ Task<Result<>> ControlPlane::Parts::start_roles() {
   for (const net::Prefix& prefix : options.pod_cidrs)
     wanted.controllers.node_ipam.cluster_cidrs.push_back(prefix);
   wanted.controllers.root_ca = CO_TRY(read_file(options.pki_dir() + "/ca.crt"));
+  const std::string token_key = CO_TRY(read_file(options.pki_dir() + "/sa.key"));
+  wanted.controllers.mint_token = token_minter(CO_TRY(pki::PrivateKey::from_pem(token_key)));
   wanted.controllers.cluster_signing_ca = CO_TRY(bootstrap::load_ca(options.pki_dir(), "ca"));
   roles = std::make_unique<ControlRoles>(std::move(wanted), *client, *informers, loop, random, log);
   CO_TRY(co_await roles->start());

@@ -1,5 +1,6 @@
 #include "cli/control_roles.hpp"
 
+#include "apiserver/authn/service_account.hpp"
 #include "bootstrap/signer.hpp"
 #include "dns/cluster_service.hpp"
 #include "lb/lb.hpp"
@@ -24,6 +25,13 @@ struct ControlRoles::Parts {
   dns::ClusterService cluster_dns;
   bootstrap::BootstrapSigner signer;
 };
+
+controllers::MintToken token_minter(pki::PrivateKey key) {
+  return [key = std::move(key)](const auto& secret, const auto& account) {
+    return apiserver::authn::legacy_token(key, secret.metadata.namespace_, secret.metadata.name,
+                                          {account.metadata.name, account.metadata.uid});
+  };
+}
 
 ControlRoles::ControlRoles(ControlRolesOptions options, const client::Client& client,
                            client::Informers& informers, runtime::EventLoop& loop, Random& random, Logger log)

@@ -22,6 +22,9 @@ struct ControlRolesOptions {
   bool signs_cluster_info = true;
 };
 
+/// Tokens of Secrets, signed with the service accounts' key.
+controllers::MintToken token_minter(pki::PrivateKey key);
+
 class ControlRoles {
  public:
   /// All references outlive this; the informers are stopped before it is destroyed.

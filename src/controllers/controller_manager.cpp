@@ -5,6 +5,7 @@
 #include "controllers/cluster_role_aggregation.hpp"
 #include "controllers/daemon_set.hpp"
 #include "controllers/deployment/deployment.hpp"
+#include "controllers/disruption.hpp"
 #include "controllers/endpoint_slice.hpp"
 #include "controllers/endpoints.hpp"
 #include "controllers/garbage_collector.hpp"
@@ -30,6 +31,11 @@ constexpr Entry kEntries[] = {
     {"namespace-controller", [](const Deps& deps, const auto&) { return make_namespace_controller(deps); }},
     {"serviceaccount-controller",
      [](const Deps& deps, const auto&) { return make_service_account_controller(deps); }},
+    {"serviceaccount-token-controller",
+     [](const Deps& deps, const auto& options) {
+       return options.mint_token ? make_token_secret_controller(deps, options.mint_token, options.root_ca)
+                                 : nullptr;
+     }},
     {"root-ca-certificate-publisher-controller",
      [](const Deps& deps, const auto& options) {
        return options.root_ca.empty() ? nullptr : make_root_ca_controller(deps, options.root_ca);
@@ -59,6 +65,7 @@ constexpr Entry kEntries[] = {
      }},
     {"taint-eviction-controller",
      [](const Deps& deps, const auto&) { return make_taint_eviction_controller(deps); }},
+    {"disruption-controller", [](const Deps& deps, const auto&) { return make_disruption_controller(deps); }},
     {"pod-garbage-collector-controller",
      [](const Deps& deps, const auto&) { return make_pod_gc_controller(deps); }},
     {"certificatesigningrequest-approving-controller",

@@ -12,6 +12,7 @@
 
 #include "controllers/controller.hpp"
 #include "controllers/node_ipam.hpp"
+#include "controllers/token_secret.hpp"
 #include "pki/certificate.hpp"
 
 namespace cloudless::controllers {
@@ -25,6 +26,8 @@ struct ControllerManagerOptions {
   NodeIpamOptions node_ipam;
   /// PEM of the CA that pods are to trust; empty: no kube-root-ca.crt.
   std::string root_ca;
+  /// Signs tokens of Secrets for ServiceAccounts; null: such Secrets stay empty.
+  MintToken mint_token;
   /// Signs certificates for nodes; nothing: no signing.
   std::optional<pki::Ca> cluster_signing_ca;
   Duration cluster_signing_duration = std::chrono::hours(24 * 365);

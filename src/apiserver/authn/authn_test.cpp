@@ -134,6 +134,16 @@ TEST_F(TokenTest, OfASecretHoldsWhileTheSecretHasIt) {
   objects_.put({"", "secrets"}, json::object{{"metadata", {{"name", "web-token"}, {"namespace", "shop"}}},
                                              {"data", {{"token", base64_encode(made)}}}});
   EXPECT_EQ(check(made).value().value().user.name, "system:serviceaccount:shop:web");
+  const ObjectPtr used = objects_.peek({"", "secrets"}, "shop", "web-token");
+  EXPECT_EQ(text_at(*used, {"metadata", "labels", "kubernetes.io/legacy-token-last-used"}),
+            format_rfc3339(clock().wall_now()).substr(0, 10));
+  ASSERT_TRUE(check(made));
+  EXPECT_EQ(objects_.peek({"", "secrets"}, "shop", "web-token"), used) << "once a day is enough";
+  json::object marked = *used;
+  make_object(marked, {"metadata", "labels"})["kubernetes.io/legacy-token-invalid-since"] = "2020-01-01";
+  objects_.put({"", "secrets"}, std::move(marked));
+  EXPECT_THAT(check(made).error().message, HasSubstr("web-token for service account shop/web has been marked "
+                                                     "invalid"));
   objects_.put({"", "secrets"},
                R"({"metadata":{"name":"web-token","namespace":"shop"},"data":{"token":"eA=="}})");
   EXPECT_FALSE(check(made));

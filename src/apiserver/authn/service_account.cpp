@@ -14,6 +14,10 @@ using runtime::Task;
 
 namespace {
 
+constexpr std::string_view kLastUsed = "kubernetes.io/legacy-token-last-used";
+constexpr std::string_view kInvalidSince = "kubernetes.io/legacy-token-invalid-since";
+constexpr size_t kDateLength = std::string_view("2006-01-02").size();
+
 std::unexpected<Error> refuse(std::string why) {
   return std::unexpected(Error{Code::kUnauthenticated, std::move(why)});
 }
@@ -62,11 +66,27 @@ UserInfo user_of(const ServiceAccountClaims& claims) {
   return user;
 }
 
-Result<> check_legacy_secret(const json::object& secret, std::string_view token) {
+Result<> check_legacy_secret(const json::object& secret, const ServiceAccountClaims& claims,
+                             std::string_view token) {
   const auto stored = base64_decode(text_at(secret, {"data", "token"}));
   if (!stored || !equal_in_constant_time(*stored, token))
     return refuse("token has been invalidated, its Secret has another");
-  return {};
+  if (text_at(secret, {"metadata", "labels", kInvalidSince}).empty()) return {};
+  return refuse(fmt::format(
+      "the token in secret {0}/{1} for service account {0}/{2} has been marked invalid. Use tokens from the "
+      "TokenRequest API or manually created secret-based tokens, or remove the '{3}' label from the secret "
+      "to "
+      "temporarily allow use of this token",
+      claims.namespace_, name_of(secret), claims.account.name, kInvalidSince));
+}
+
+// The Secret says on which day its token was last used. Others may say so at the same time; that is as good.
+Task<void> mark_used(Objects& objects, const json::object& secret, WallTime now) {
+  const std::string today = format_rfc3339(now).substr(0, kDateLength);
+  if (text_at(secret, {"metadata", "labels", kLastUsed}) == today) co_return;
+  json::object marked = secret;
+  make_object(marked, {"metadata", "labels"})[kLastUsed] = today;
+  (void)co_await objects.update({"", "secrets"}, "", std::move(marked));
 }
 
 }  // namespace
@@ -83,7 +103,10 @@ Task<Result<UserInfo>> ServiceAccountAuthenticator::check_objects(const ServiceA
   if (claims.secret) {
     const ObjectPtr secret = CO_TRY(
         co_await bound_object(objects_, "secret", {"", "secrets"}, claims.namespace_, *claims.secret, now));
-    if (claims.issuer == kLegacyIssuer) CO_TRY(check_legacy_secret(*secret, token));
+    if (claims.issuer == kLegacyIssuer) {
+      CO_TRY(check_legacy_secret(*secret, claims, token));
+      co_await mark_used(objects_, *secret, now);
+    }
   }
   co_return user_of(claims);
 }

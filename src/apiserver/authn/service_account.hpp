@@ -4,7 +4,8 @@
 // A token holds while its signature, issuer, audience and time hold and its service account, and the pod,
 // secret or node that it is bound to, exist with the uids in it. Tokens of
 // kubernetes.io/service-account-token Secrets (issuer "kubernetes/serviceaccount", no expiry) hold while
-// their Secret has them.
+// their Secret has them and is not marked kubernetes.io/legacy-token-invalid-since; a label tells the day of
+// their last use.
 #pragma once
 
 #include <memory>
