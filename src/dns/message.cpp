@@ -45,31 +45,39 @@ std::optional<size_t> skip_name(std::string_view packet, size_t at) {
   return std::nullopt;
 }
 
-struct Options {
-  std::optional<Edns> edns;
-  bool broken = false;
-};
+// Whether the data of an OPT record is a list of options (RFC 6891 section 6.1.2). What they say is of no
+// matter here.
+bool are_options(std::string_view data) {
+  while (data.size() >= 4) {
+    const size_t length = 4u + read_u16(data, 2);
+    if (length > data.size()) return false;
+    data.remove_prefix(length);
+  }
+  return data.empty();
+}
 
-// Walks the additional section for OPT (RFC 6891 section 6.1); other records there (TSIG, cookies) are passed
-// over.
-Options read_additional(std::string_view packet, size_t at, size_t count) {
-  Options options;
+enum class OptMay { kNotStand, kStandOnce };
+
+// Walks `count` records for OPT; others (TSIG, or what a query has no use for) are passed over. Moves `at`.
+bool read_records(std::string_view packet, size_t& at, size_t count, OptMay opt, std::optional<Edns>& edns) {
   for (size_t i = 0; i < count; ++i) {
     const bool root_owner = at < packet.size() && packet[at] == 0;
     const auto after_name = skip_name(packet, at);
-    if (!after_name || packet.size() < *after_name + 10) return {.edns = {}, .broken = true};
+    if (!after_name || packet.size() < *after_name + 10) return false;
     const size_t fixed = *after_name;
-    const size_t end = fixed + 10 + read_u16(packet, fixed + 8);
-    if (end > packet.size()) return {.edns = {}, .broken = true};
+    const size_t data = fixed + 10;
+    const size_t size = read_u16(packet, fixed + 8);
+    if (data + size > packet.size()) return false;
     if (read_u16(packet, fixed) == static_cast<uint16_t>(Type::kOpt)) {
-      if (options.edns || !root_owner) return {.edns = {}, .broken = true};
-      options.edns = Edns{.udp_limit = read_u16(packet, fixed + 2),
-                          .version = static_cast<uint8_t>(packet[fixed + 5]),
-                          .dnssec_ok = (read_u16(packet, fixed + 6) & kDnssecOkFlag) != 0};
+      if (opt == OptMay::kNotStand || edns || !root_owner || !are_options(packet.substr(data, size)))
+        return false;
+      edns = Edns{.udp_limit = read_u16(packet, fixed + 2),
+                  .version = static_cast<uint8_t>(packet[fixed + 5]),
+                  .dnssec_ok = (read_u16(packet, fixed + 6) & kDnssecOkFlag) != 0};
     }
-    at = end;
+    at = data + size;
   }
-  return options;
+  return true;
 }
 
 }  // namespace
@@ -85,17 +93,19 @@ std::expected<Query, BadQuery> read_query(std::string_view packet) {
   query.recursion_desired = (flags & kRecursionDesiredFlag) != 0;
   query.checking_disabled = (flags & kCheckingDisabledFlag) != 0;
   if (query.opcode != Opcode::kQuery) return bad(Rcode::kNotImp);
-  if (read_u16(packet, 4) != 1 || read_u16(packet, 6) != 0 || read_u16(packet, 8) != 0)
-    return bad(Rcode::kFormErr);
+  if (read_u16(packet, 4) != 1) return bad(Rcode::kFormErr);
   const auto length = plain_name_length(packet, kHeaderBytes);
   if (!length || packet.size() < kHeaderBytes + *length + 4) return bad(Rcode::kFormErr);
   query.name = Name::from_wire(packet.substr(kHeaderBytes, *length)).value();
   const size_t after_name = kHeaderBytes + *length;
   query.type = read_u16(packet, after_name);
   query.klass = read_u16(packet, after_name + 2);
-  const Options options = read_additional(packet, after_name + 4, read_u16(packet, 10));
-  if (options.broken) return bad(Rcode::kFormErr);
-  query.edns = options.edns;
+  size_t at = after_name + 4;
+  const size_t before_additional = read_u16(packet, 6) + size_t{read_u16(packet, 8)};
+  if (!read_records(packet, at, before_additional, OptMay::kNotStand, query.edns) ||
+      !read_records(packet, at, read_u16(packet, 10), OptMay::kStandOnce, query.edns)) {
+    return bad(Rcode::kFormErr);
+  }
   return query;
 }
 

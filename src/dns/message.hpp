@@ -69,8 +69,8 @@ struct BadQuery {
   std::optional<Rcode> answer_with;
 };
 
-/// Reads one query. Names with compression pointers in the question are refused; records in the answer and
-/// authority sections are refused for Opcode::kQuery; a second OPT is a format error.
+/// Reads one query. A compression pointer in the question, a second OPT or one elsewhere than among the
+/// additional records, and options that overrun it are format errors; other records are passed over.
 std::expected<Query, BadQuery> read_query(std::string_view packet);
 
 enum class Section : uint8_t { kAnswer, kAuthority, kAdditional };

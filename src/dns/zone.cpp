@@ -169,9 +169,9 @@ class Answerer {
     NameView name = asked_;
     Name target;  // of the last link
     const Zone* zone = zones_.find(name);
-    if (!zone || (query_.klass != kClassIn && query_.klass != static_cast<uint16_t>(Type::kAny))) {
-      return writer_.finish(Rcode::kRefused, {});
-    }
+    const bool other_class = query_.klass != kClassIn && query_.klass != static_cast<uint16_t>(Type::kAny);
+    const bool transfer = type_ == Type::kAxfr || type_ == Type::kIxfr;
+    if (!zone || other_class || transfer) return writer_.finish(Rcode::kRefused, {});
     Rcode rcode = Rcode::kNoError;
     for (int link = 0; zone && link < kMaxChain; ++link) {
       auto next = look_up(*zone, name, rcode);

@@ -25,6 +25,7 @@
 #include "dns/testing/decode.hpp"
 #include "dns/upstream.hpp"
 #include "dns/zone_text.hpp"
+#include "peers.hpp"
 #include "support/process.hpp"
 
 namespace cloudless::dns {
@@ -223,6 +224,12 @@ class Oracle : public ::testing::Test {
     for (const TestZone& zone : zones_) write_file(dir_ / zone.apex, zone.text);
   }
 
+  std::vector<std::string> apexes() const {
+    std::vector<std::string> all;
+    for (const TestZone& zone : zones_) all.push_back(zone.apex);
+    return all;
+  }
+
   void compare_with(uint16_t port, Process& server) {
     for (const TestZone& zone : zones_) {
       SCOPED_TRACE(zone.apex);
@@ -261,29 +268,14 @@ class Oracle : public ::testing::Test {
 
 TEST_F(Oracle, KnotGivesTheSameAnswers) {
   const uint16_t port = free_port();
-  std::string config =
-      fmt::format("server:\n    rundir: {0}\n    listen: 127.0.0.1@{1}\ndatabase:\n    storage: {0}\nzone:\n",
-                  dir_.path(), port);
-  for (const TestZone& zone : zones_)
-    config +=
-        fmt::format("  - domain: {0}\n    file: {1}/{0}\n    semantic-checks: off\n", zone.apex, dir_.path());
-  write_file(dir_ / "knot.conf", config);
-  Process knot({"knotd", "-c", dir_ / "knot.conf"}, dir_ / "knot.log");
-  compare_with(port, knot);
+  const auto knot = start_knot(dir_, port, apexes());
+  compare_with(port, *knot);
 }
 
 TEST_F(Oracle, BindGivesTheSameAnswers) {
   const uint16_t port = free_port();
-  std::string config = fmt::format(
-      "options {{ directory \"{0}\"; pid-file \"{0}/named.pid\"; session-keyfile \"{0}/session.key\";\n"
-      "  listen-on port {1} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no;\n"
-      "  minimal-responses no; zero-no-soa-ttl no; dnssec-validation no; }};\ncontrols {{ }};\n",
-      dir_.path(), port);
-  for (const TestZone& zone : zones_)
-    config += fmt::format("zone \"{0}\" {{ type primary; file \"{1}/{0}\"; }};\n", zone.apex, dir_.path());
-  write_file(dir_ / "named.conf", config);
-  Process named({"named", "-g", "-c", dir_ / "named.conf", "-n", "1"}, dir_ / "named.log");
-  compare_with(port, named);
+  const auto named = start_bind(dir_, port, apexes(), "minimal-responses no;");
+  compare_with(port, *named);
 }
 
 }  // namespace
