@@ -80,6 +80,11 @@ PrinterPtr custom_printer(const ResourceType& type, const Representation& repres
 
 }  // namespace
 
+PrinterPtr scale_printer() {
+  const BuiltinPrinter& builtin = find_builtin({"autoscaling", "scale"});
+  return std::make_shared<const Printer>(parse_columns(builtin.columns), builtin.row);
+}
+
 PrinterPtr printer_of(const ResourceType& type, const Representation& representation) {
   if (type.custom) return custom_printer(type, representation);
   const BuiltinPrinter& builtin = find_builtin(type.id);

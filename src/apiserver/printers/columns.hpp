@@ -20,6 +20,8 @@ using PrinterPtr = std::shared_ptr<const Printer>;
 
 /// The printer of a resource; Name and Age where it has none of its own.
 PrinterPtr printer_of(const ResourceType& type, const Representation& representation);
+/// Of the Scale of any resource.
+PrinterPtr scale_printer();
 
 /// A built-in kind's columns. A "*" behind a name: only with -o wide; types are strings but for those of
 /// kNumbers.

@@ -159,7 +159,23 @@ json::array priority_level_row(const json::object& object, WallTime now) {
           age_cell(object, now)};
 }
 
+json::array component_status_row(const json::object& object, WallTime) {
+  std::string_view status = "Unknown";
+  std::string_view message;
+  std::string_view error;
+  for (const json::value& value : array_at(object, {"conditions"})) {
+    const json::object* condition = value.if_object();
+    if (!condition || text_at(*condition, {"type"}) != "Healthy") continue;
+    status = text_at(*condition, {"status"}) == "True" ? "Healthy" : "Unhealthy";
+    message = text_at(*condition, {"message"});
+    error = text_at(*condition, {"error"});
+    break;
+  }
+  return {name_of(object), status, message, error};
+}
+
 constexpr BuiltinPrinter kPrinters[] = {
+    {"", "componentstatuses", "Name,Status,Message,Error", component_status_row},
     {"", "namespaces", "Name,Status,Age", namespace_row},
     {"", "nodes",
      "Name,Status,Roles,Age,Version,Internal-IP*,External-IP*,OS-Image*,Kernel-Version*,Container-Runtime*",

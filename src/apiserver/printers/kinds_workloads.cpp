@@ -344,7 +344,14 @@ json::array disruption_budget_row(const json::object& object, WallTime now) {
           number_at(object, {"status", "disruptionsAllowed"}), age_cell(object, now)};
 }
 
+// The subresource that several kinds have.
+json::array scale_row(const json::object& object, WallTime now) {
+  return {name_of(object), number_at(object, {"spec", "replicas"}), number_at(object, {"status", "replicas"}),
+          age_cell(object, now)};
+}
+
 constexpr BuiltinPrinter kPrinters[] = {
+    {"autoscaling", "scale", "Name,Desired,Available,Age", scale_row},
     {"", "pods", "Name,Ready,Status,Restarts,Age,IP*,Node*,Nominated Node*,Readiness Gates*", pod_row},
     {"", "podtemplates", "Name,Containers,Images,Pod Labels", pod_template_row},
     {"", "replicationcontrollers", "Name,Desired,Current,Ready,Age,Containers*,Images*,Selector*",

@@ -57,27 +57,39 @@ void indent(const json::value& value, std::string& out, size_t depth) {
   }
 }
 
-}  // namespace
-
-json::object make_table(const Call& call, std::vector<json::object> objects, json::object metadata,
-                        TableHead head) {
-  const PrinterPtr printer = printer_of(call.type(), call.representation());
+json::object print(const Call& call, const Printer& printer, std::vector<json::object> objects,
+                   json::object metadata, TableHead head) {
   const std::string version = call.media.version.empty() ? "v1" : call.media.version;
   json::object table{
       {"kind", "Table"}, {"apiVersion", "meta.k8s.io/" + version}, {"metadata", std::move(metadata)}};
   table["columnDefinitions"] = head == TableHead::kWithColumns
-                                   ? json::value(column_definitions(printer->columns))
+                                   ? json::value(column_definitions(printer.columns))
                                    : json::value(nullptr);
   const std::string_view include = call.query.text("includeObject");
   json::array rows;
   rows.reserve(objects.size());
   for (json::object& object : objects) {
-    json::array cells = printer->row(object, call.received);
+    json::array cells = printer.row(object, call.received);
     rows.push_back(
         {{"cells", std::move(cells)}, {"object", row_object(std::move(object), include, version)}});
   }
   table["rows"] = std::move(rows);
   return table;
+}
+
+}  // namespace
+
+json::object make_table(const Call& call, std::vector<json::object> objects, json::object metadata,
+                        TableHead head) {
+  const PrinterPtr printer = printer_of(call.type(), call.representation());
+  return print(call, *printer, std::move(objects), std::move(metadata), head);
+}
+
+json::object make_scale_table(const Call& call, json::object scale) {
+  json::object metadata{{"resourceVersion", text_at(scale, {"metadata", "resourceVersion"})}};
+  std::vector<json::object> rows;
+  rows.push_back(std::move(scale));
+  return print(call, *scale_printer(), std::move(rows), std::move(metadata), TableHead::kWithColumns);
 }
 
 std::string pretty_json(const json::value& value) {

@@ -28,6 +28,8 @@ using RowFunction = boost::json::array (*)(const boost::json::object& object, Wa
 /// includeObject: Metadata (the default), Object, None.
 boost::json::object make_table(const Call& call, std::vector<boost::json::object> objects,
                                boost::json::object metadata, TableHead head);
+/// The same of one Scale.
+boost::json::object make_scale_table(const Call& call, boost::json::object scale);
 
 /// Indented by two blanks and with a line end, as upstream indents for people.
 std::string pretty_json(const boost::json::value& value);
