@@ -82,9 +82,10 @@ Task<ApiResult<>> spend_budget(Registry& registry, const Call& call, const json:
         "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
   }
   const json::object& budget = *budgets.front();
-  const bool unhealthy_may_go =
-      text_at(budget, {"spec", "unhealthyPodEvictionPolicy"}) == "AlwaysAllow" ||
-      number_at(budget, {"status", "currentHealthy"}) >= number_at(budget, {"status", "desiredHealthy"});
+  // A budget that nobody has counted yet wants none and says nothing.
+  const int64_t desired = number_at(budget, {"status", "desiredHealthy"});
+  const bool unhealthy_may_go = text_at(budget, {"spec", "unhealthyPodEvictionPolicy"}) == "AlwaysAllow" ||
+                                (desired > 0 && number_at(budget, {"status", "currentHealthy"}) >= desired);
   if (!is_ready(pod) && unhealthy_may_go) co_return ApiResult<>();
 
   const ResourceTypePtr type = registry.catalog()->find(kBudgets);
