@@ -11,6 +11,7 @@
 #include "api/apps_v1.hpp"
 #include "api/core_v1.hpp"
 #include "api/discovery_v1.hpp"
+#include "api/policy_v1.hpp"
 #include "base/encoding.hpp"
 #include "base/strings.hpp"
 #include "client/testing/fake_api.hpp"
@@ -117,6 +118,7 @@ class Cluster {
     }
     for (const json::object* node : api.all("nodes")) {
       const std::string name(node->at("metadata").at("name").get_string());
+      if (silent.contains(name)) continue;
       api.put("leases.coordination.k8s.io",
               {{"kind", "Lease"},
                {"apiVersion", "coordination.k8s.io/v1"},
@@ -152,6 +154,7 @@ class Cluster {
   controllers::ControllerManager manager;
   Scheduler scheduler;
   size_t most_pods = 0;
+  std::set<std::string> silent;  // nodes whose agents renew no lease
 
  private:
   int generation_ = 0;
@@ -326,6 +329,47 @@ TEST(ClusterSimulation, ADeletedNamespaceTakesAllThatIsInIt) {
        {"deployments.apps", "replicasets.apps", "pods", "serviceaccounts", "configmaps"}) {
     EXPECT_TRUE(cluster.api.all(collection).empty()) << collection;
   }
+}
+
+TEST(ClusterSimulation, ANodeThatAnotherReportsDeadIsUnknownWithinASecond) {
+  Cluster cluster(8);
+  for (const char* name : {"a", "b", "c"}) cluster.add_node(name);
+  cluster.start();
+  cluster.run_for(5s);
+  cluster.silent = {"b"};
+  json::object reporter = *cluster.api.find("nodes", "a");
+  reporter["metadata"].get_object()["annotations"] = {{"cloudless/dead-nodes", "b"}};
+  cluster.api.put("nodes", reporter);
+  cluster.run_for(1s);
+  for (const Node& node : cluster.all<Node>("nodes")) {
+    const bool dead = node.metadata.name == "b";
+    EXPECT_EQ(node.status.conditions.at(0).status, dead ? "Unknown" : "True") << node.metadata.name;
+    EXPECT_EQ(node.spec.taints.empty(), !dead) << node.metadata.name;
+  }
+}
+
+TEST(ClusterSimulation, ABudgetFollowsItsPods) {
+  Cluster cluster(9);
+  for (const char* name : {"a", "b"}) cluster.add_node(name);
+  cluster.start();
+  cluster.api.put("poddisruptionbudgets.policy",
+                  {{"kind", "PodDisruptionBudget"},
+                   {"apiVersion", "policy/v1"},
+                   {"metadata", {{"name", "web"}, {"namespace", "default"}, {"generation", 1}}},
+                   {"spec", {{"maxUnavailable", "34%"}, {"selector", {{"matchLabels", {{"app", "web"}}}}}}}});
+  cluster.put_deployment("web:1", 3);
+  cluster.api.set_faults({.refused = 0.1, .lost_answer = 0.1});
+  const auto status = [&cluster] {
+    return cluster.all<api::policy::v1::PodDisruptionBudget>("poddisruptionbudgets.policy").at(0).status;
+  };
+  cluster.run_for(60s);
+  EXPECT_EQ(status().expectedPods, 3);
+  EXPECT_EQ(status().currentHealthy, 3);
+  EXPECT_EQ(status().disruptionsAllowed, 2);
+  cluster.put_deployment("web:1", 1);
+  cluster.run_for(60s);
+  EXPECT_EQ(status().expectedPods, 1);
+  EXPECT_EQ(status().disruptionsAllowed, 1);
 }
 
 TEST(ClusterSimulation, EveryNodeGetsItsOwnPartOfThePodNetwork) {
