@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/ranges.hpp"
+#include "base/strings.hpp"
 #include "controllers/support/conditions.hpp"
 
 namespace cloudless::controllers {
@@ -122,6 +123,19 @@ void plan_pods_not_ready(const NodeLifecycleView& view, const std::string& node,
 
 }  // namespace
 
+// A reporter that is dead itself has said its last.
+std::set<std::string> nodes_reported_dead(const client::ObjectCache<Node>& nodes) {
+  std::set<std::string> dead;
+  for (const auto& [key, node] : nodes.all()) {
+    const auto said = node->metadata.annotations.find(kDeadNodesAnnotation);
+    if (said == node->metadata.annotations.end() || status_of(*node, "Ready") != "True") continue;
+    for (const std::string_view name : split(said->second, ',')) {
+      if (!name.empty() && name != node->metadata.name) dead.emplace(name);
+    }
+  }
+  return dead;
+}
+
 void NodeHeartbeats::hear(const Node& node, const Lease* lease, WallTime now) {
   const auto* ready = find_condition(node.status.conditions, "Ready");
   const Heard said{.lease_renewed = lease ? lease->spec.renewTime : std::nullopt,
@@ -197,11 +211,13 @@ NodeLifecycleController::NodeLifecycleController(const Deps& deps)
               const std::string& key, const PlanContext& context) {
             return plan_node_lifecycle(view, key, context);
           }),
-      executor_(deps.executor) {
+      executor_(deps.executor),
+      nodes_(deps.informers.of<Node>().cache()) {
   auto& pods = deps.informers.of<Pod>();
   add_node_index(pods);
   reconciler().watch(deps.informers.of<Node>());
   reconciler().needs(pods);
+  deps.informers.of<Node>().add_handler([this](const auto&, const auto&) { hear_reports(); });
   reconciler().watch(deps.informers.of<Lease>(),
                      [](const auto& before, const auto& now) -> std::vector<std::string> {
                        const Lease& lease = now ? *now : *before;
@@ -211,9 +227,23 @@ NodeLifecycleController::NodeLifecycleController(const Deps& deps)
 }
 
 void NodeLifecycleController::set_dead(const std::set<std::string>& nodes) {
-  heartbeats_.set_dead(nodes, executor_.clock().wall_now());
-  for (const std::string& node : nodes) reconciler().enqueue(node);
-  for (const std::string& node : std::exchange(dead_, nodes)) reconciler().enqueue(node);
+  told_ = nodes;
+  apply();
+}
+
+void NodeLifecycleController::hear_reports() {
+  std::set<std::string> now = nodes_reported_dead(nodes_);
+  if (now == reported_) return;
+  reported_ = std::move(now);
+  apply();
+}
+
+void NodeLifecycleController::apply() {
+  std::set<std::string> dead = told_;
+  dead.insert(reported_.begin(), reported_.end());
+  heartbeats_.set_dead(dead, executor_.clock().wall_now());
+  for (const std::string& node : dead) reconciler().enqueue(node);
+  for (const std::string& node : std::exchange(dead_, std::move(dead))) reconciler().enqueue(node);
 }
 
 }  // namespace cloudless::controllers

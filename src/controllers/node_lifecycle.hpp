@@ -3,7 +3,9 @@
 // ready.
 //
 // Silence is measured by our own clock: from when we last saw the node's lease or Ready condition change. A
-// hint from a faster detector ends the grace at once, unless the agent was heard after the hint began.
+// hint from a faster detector ends the grace at once, unless the agent was heard after the hint began. Hints
+// come from this process, or from the cluster's nodes: one of them annotates its own Node with those that it
+// knows to be dead.
 #pragma once
 
 #include <map>
@@ -22,6 +24,12 @@ namespace cloudless::controllers {
 using api::core::v1::Node;
 
 inline constexpr Duration kGracePeriod = std::chrono::seconds(50);  // --node-monitor-grace-period
+
+/// On a node's own Node: names of nodes that it and the majority of all nodes do not hear any more, with
+/// commas between.
+inline constexpr const char* kDeadNodesAnnotation = "cloudless/dead-nodes";
+/// What the nodes that are Ready say together.
+std::set<std::string> nodes_reported_dead(const client::ObjectCache<Node>& nodes);
 
 /// When each node was last heard of, and since when a detector calls it dead. By our own clock.
 class NodeHeartbeats {
@@ -69,9 +77,15 @@ class NodeLifecycleController : public Controller {
   void set_dead(const std::set<std::string>& nodes);
 
  private:
+  void hear_reports();
+  void apply();
+
   runtime::Executor& executor_;
+  const client::ObjectCache<Node>& nodes_;
   NodeHeartbeats heartbeats_;
-  std::set<std::string> dead_;
+  std::set<std::string> told_;      // by this process
+  std::set<std::string> reported_;  // by the nodes
+  std::set<std::string> dead_;      // both
 };
 
 }  // namespace cloudless::controllers
