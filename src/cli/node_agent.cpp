@@ -8,6 +8,7 @@
 #include "gossip/gossip.hpp"
 #include "kubelet/containerd/containerd.hpp"
 #include "kubelet/cri/cri_client.hpp"
+#include "kubelet/image/import.hpp"
 #include "kubelet/kubelet.hpp"
 #include "lb/lb.hpp"
 #include "net/server.hpp"
@@ -111,6 +112,7 @@ struct NodeAgent::Parts {
   std::unique_ptr<net::Server> kubelet_server;
 
   Task<Result<>> start_runtime();
+  Task<Result<>> import_image(std::string endpoint, std::string path);
   Task<Result<>> start_network();
   Task<Result<>> start_kubelet();
 };
@@ -135,12 +137,17 @@ Task<Result<>> NodeAgent::Parts::start_runtime() {
                                                        log.named("containerd"));
     CO_TRY(co_await containerd->start());
     endpoint = containerd->endpoint();
-    for (const std::string& path : options.image_archives) {
-      CO_TRY(co_await containerd->import_image(CO_TRY(read_archive(path))));
-    }
   }
+  for (const std::string& path : options.image_archives) CO_TRY(co_await import_image(endpoint, path));
   cri = std::make_unique<kubelet::cri::CriClient>(endpoint);
   co_return {};
+}
+
+// Another's containerd is asked by its socket as ours is; a runtime that is none says so.
+Task<Result<>> NodeAgent::Parts::import_image(std::string endpoint, std::string path) {
+  if (containerd) co_return co_await containerd->import_archive(std::move(path));
+  const kubelet::ImportTarget target{.socket = kubelet::socket_of_endpoint(endpoint), .snapshotter = {}};
+  co_return co_await workers.run([target, path] { return kubelet::import_archive(target, path); });
 }
 
 Task<Result<>> NodeAgent::Parts::start_network() {

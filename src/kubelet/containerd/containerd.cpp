@@ -14,6 +14,7 @@
 #include "base/files.hpp"
 #include "kubelet/containerd/process.hpp"
 #include "kubelet/cri/cri_client.hpp"
+#include "kubelet/image/import.hpp"
 #include "kubelet/image/pause_image.hpp"
 #include "runtime/timer.hpp"
 
@@ -214,18 +215,18 @@ runtime::Task<void> Containerd::stop() {
 }
 
 runtime::Task<Result<>> Containerd::import_image(std::string archive) {
-  State& s = *state_;
-  const std::string path = s.options.dir + fmt::format("/import-{}.tar", ::getpid());
+  const std::string path = state_->options.dir + fmt::format("/import-{}.tar", ::getpid());
   CO_TRY(write_file(path, archive, 0600));
   archive.clear();
-  std::vector<std::string> command{"ctr",    "--address", s.config.socket, "--namespace",        "k8s.io",
-                                   "images", "import",    "--snapshotter", s.config.snapshotter, path};
-  const auto output = co_await s.pool.run([command]() { return run_process(command, kImportLimit); });
+  const Result<> imported = co_await import_archive(path);
   std::error_code ignored;
   fs::remove(path, ignored);
-  if (!output) co_return wrap(output.error(), "import an image");
-  if (output->exit_code != 0) co_return fail(Code::kInternal, "import an image: {}", output->output);
-  co_return {};
+  co_return imported;
+}
+
+runtime::Task<Result<>> Containerd::import_archive(std::string path) {
+  const ImportTarget target{.socket = state_->config.socket, .snapshotter = state_->config.snapshotter};
+  co_return co_await state_->pool.run([target, path] { return kubelet::import_archive(target, path); });
 }
 
 }  // namespace cloudless::kubelet

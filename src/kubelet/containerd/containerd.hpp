@@ -35,7 +35,6 @@ class Containerd {
   static constexpr Duration kStopLimit = std::chrono::seconds(10);
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(200);
   static constexpr Duration kMaxBackoff = std::chrono::seconds(30);
-  static constexpr Duration kImportLimit = std::chrono::minutes(5);
 
   Containerd(ContainerdOptions options, runtime::WorkerPool& pool, Logger log);
   ~Containerd();
@@ -53,6 +52,8 @@ class Containerd {
 
   /// Makes an OCI archive's image known to pods. Blocks no loop.
   runtime::Task<Result<>> import_image(std::string archive);
+  /// The same with a file.
+  runtime::Task<Result<>> import_archive(std::string path);
 
  private:
   struct State;
