@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 #include <map>
+#include <set>
 
 #include "base/strings.hpp"
 #include "schema/struct_codec.hpp"
@@ -128,6 +129,21 @@ void set_store_flags(const ControlPlanePodOptions& options, const kubeadm::Clust
   if (!external.keyFile.empty()) flags["etcd-keyfile"] = {external.keyFile};
 }
 
+// The folders of an external store's certificates that are not seen in the container already.
+std::set<std::string> store_certificate_folders(const ControlPlanePodOptions& options,
+                                                const kubeadm::ClusterConfiguration& cluster) {
+  std::set<std::string> folders;
+  if (!cluster.etcd.external) return folders;
+  const auto& external = *cluster.etcd.external;
+  for (const std::string& file : {external.caFile, external.certFile, external.keyFile}) {
+    const std::string folder = file.substr(0, file.rfind('/'));
+    const bool seen =
+        (folder + "/").starts_with(options.certificates_dir + "/") || folder == "/etc/ssl/certs";
+    if (!folder.empty() && !seen) folders.insert(folder);
+  }
+  return folders;
+}
+
 Flags api_server_flags(const ControlPlanePodOptions& options, const kubeadm::ClusterConfiguration& cluster) {
   const std::string& pki = options.certificates_dir;
   Flags flags{
@@ -171,9 +187,18 @@ core::Pod api_server(const ControlPlanePodOptions& options, const kubeadm::Clust
   add_probes(pod, {options.advertise_address, options.api_port}, "/livez", "/readyz");
   add_path(pod, "k8s-certs", options.certificates_dir, Access::kRead);
   if (!cluster.etcd.external) add_path(pod, "store", options.store_dir, Access::kWrite);
+  size_t number = 0;
+  for (const std::string& folder : store_certificate_folders(options, cluster))
+    add_path(pod, fmt::format("etcd-certs-{}", number++), folder, Access::kRead);
   add_host_certificates(pod);
   for (const auto& mount : extra.extraVolumes) add_path(pod, mount);
   return pod;
+}
+
+// The store of one machine has one control plane: nobody else could lead, and leases would be written for
+// nothing.
+std::string leader_election(const kubeadm::ClusterConfiguration& cluster) {
+  return cluster.etcd.external ? "true" : "false";
 }
 
 core::Pod controller_manager(const ControlPlanePodOptions& options,
@@ -192,7 +217,7 @@ core::Pod controller_manager(const ControlPlanePodOptions& options,
       {"cluster-signing-key-file", {pki + "/ca.key"}},
       {"controllers", {"*,bootstrapsigner,tokencleaner"}},
       {"kubeconfig", {kubeconfig}},
-      {"leader-elect", {"true"}},
+      {"leader-elect", {leader_election(cluster)}},
       {"requestheader-client-ca-file", {pki + "/front-proxy-ca.crt"}},
       {"root-ca-file", {pki + "/ca.crt"}},
       {"service-account-private-key-file", {pki + "/sa.key"}},
@@ -218,7 +243,7 @@ core::Pod scheduler(const ControlPlanePodOptions& options, const kubeadm::Cluste
       {"authorization-kubeconfig", {kubeconfig}},
       {"bind-address", {"127.0.0.1"}},
       {"kubeconfig", {kubeconfig}},
-      {"leader-elect", {"true"}},
+      {"leader-elect", {leader_election(cluster)}},
   };
   const auto& extra = cluster.scheduler;
   core::Pod pod = make_pod(options, "kube-scheduler", "scheduler", flags, extra.extraArgs, extra.extraEnvs);

@@ -5,7 +5,6 @@
 #include "client/dynamic.hpp"
 #include "client/event_recorder.hpp"
 #include "client/informers.hpp"
-#include "client/leader_election.hpp"
 #include "client/reconciler.hpp"
 #include "lb/allocator.hpp"
 #include "lb/lb.hpp"
@@ -77,22 +76,21 @@ client::Action set_pool(const Service& service, const std::string& pool) {
 }  // namespace
 
 struct LoadBalancerController::State {
-  State(LoadBalancerOptions opts, client::Informers& shared, runtime::EventLoop& loop, Random& chance,
+  State(LoadBalancerOptions opts, client::Informers& shared, runtime::EventLoop& loop, Random& random,
         Logger logger)
       : options(std::move(opts)),
         informers(shared),
         services(shared.of<Service>()),
         namespaces(shared.of<Namespace>()),
         pools(shared.of<Dynamic>(address_pool_resource())),
-        random(chance),
         log(std::move(logger)),
         scope(loop, log),
-        recorder(shared.client(), scope, chance, kComponent, "", log),
+        recorder(shared.client(), scope, random, kComponent, "", log),
         performer(shared.client(), shared, recorder, kComponent) {}
 
   Task<void> run();
   Task<bool> apply_definitions();
-  Task<void> lead();
+  Task<void> allocate();
   Task<Result<>> reconcile();
   Task<Result<>> converge(const Service& service, const Allocation& allocation);
   void tell(const Service& service, const Allocation& allocation);
@@ -104,7 +102,6 @@ struct LoadBalancerController::State {
   client::Informer<Service>& services;
   client::Informer<Namespace>& namespaces;
   client::Informer<Dynamic>& pools;
-  Random& random;
   Logger log;
   runtime::TaskScope scope;
   client::EventRecorder recorder;
@@ -192,7 +189,7 @@ Task<Result<>> LoadBalancerController::State::reconcile() {
   co_return last;
 }
 
-Task<void> LoadBalancerController::State::lead() {
+Task<void> LoadBalancerController::State::allocate() {
   wake.notify();
   while (co_await wake.wait()) {
     const auto done = co_await reconcile();
@@ -224,12 +221,7 @@ Task<void> LoadBalancerController::State::run() {
        std::initializer_list<client::InformerBase*>{&services, &namespaces, &pools}) {
     if (!co_await informer->wait_synced()) co_return;
   }
-  client::LeaderElectionOptions election;
-  election.lease_name = "cloudless-lb-controller";
-  election.identity = options.node_name + "_" + random.uuid();
-  client::LeaderElector elector(informers.client(), election, random, log);
-  const runtime::TaskContext context = co_await runtime::current_context();
-  while (!context.cancelled()) static_cast<void>(co_await elector.run([this] { return lead(); }));
+  co_await allocate();
 }
 
 LoadBalancerController::LoadBalancerController(LoadBalancerOptions options, client::Informers& informers,

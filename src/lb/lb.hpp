@@ -2,10 +2,12 @@
 // answer for these addresses by ARP and NDP without configuring them. It takes the place of MetalLB's
 // controller and speaker (L2 mode); the resources are metallb.io/v1beta1, the annotations MetalLB's.
 //
-// LoadBalancerController writes: one at a time in the cluster (leader election), it gives addresses to
-// Services by a pure plan (allocator.hpp). LoadBalancerSpeaker answers: one on every node. Which node answers
-// for an address is computed by each node alone from the gossip membership and the Services' endpoints
-// (election.hpp); nobody is asked, so an address moves as soon as a death is known.
+// LoadBalancerController writes: it gives addresses to Services by a pure plan (allocator.hpp). One runs at a
+// time in the cluster, which is up to whoever starts it: the controllers' process is alone, or holds their
+// lease, and a lease of its own would be written every two seconds for nothing. LoadBalancerSpeaker answers:
+// one on every node. Which node answers for an address is computed by each node alone from the gossip
+// membership and the Services' endpoints (election.hpp); nobody is asked, so an address moves as soon as a
+// death is known.
 #pragma once
 
 #include <memory>
@@ -43,7 +45,7 @@ class LoadBalancerController {
                          Random& random, Logger log);
   ~LoadBalancerController();
 
-  /// Applies the metallb.io CustomResourceDefinitions and begins to allocate once it leads.
+  /// Applies the metallb.io CustomResourceDefinitions and begins to allocate.
   runtime::Task<Result<>> start();
   runtime::Task<void> stop();
 
