@@ -1,6 +1,7 @@
 // Objects that every cluster has from its first moment: the system namespaces, and the kubernetes Service by
-// which pods reach this server (kubernetes/pkg/controlplane/controller/kubernetesservice and
-// systemnamespaces).
+// which pods reach its servers (kubernetes/pkg/controlplane/controller/kubernetesservice and
+// systemnamespaces). Where it points is server_addresses.hpp's.
+#include "apiserver/ensured_object.hpp"
 #include "apiserver/flowcontrol/defaults.hpp"
 #include "apiserver/json_fields.hpp"
 #include "apiserver/server_state.hpp"
@@ -28,33 +29,6 @@ json::object kubernetes_service(std::string_view address, int64_t port) {
                           {"name", "https"}, {"protocol", "TCP"}, {"port", 443}, {"targetPort", port}}}}}}};
 }
 
-json::object kubernetes_endpoints(std::string_view address, int64_t port) {
-  return {
-      {"kind", "Endpoints"},
-      {"apiVersion", "v1"},
-      {"metadata",
-       {{"name", "kubernetes"},
-        {"namespace", "default"},
-        {"labels", {{"endpointslice.kubernetes.io/skip-mirror", "true"}}}}},
-      {"subsets",
-       json::array{json::object{
-           {"addresses", json::array{json::object{{"ip", address}}}},
-           {"ports", json::array{json::object{{"name", "https"}, {"port", port}, {"protocol", "TCP"}}}}}}}};
-}
-
-json::object kubernetes_slice(std::string_view address, int64_t port) {
-  return {{"kind", "EndpointSlice"},
-          {"apiVersion", "discovery.k8s.io/v1"},
-          {"metadata",
-           {{"name", "kubernetes"},
-            {"namespace", "default"},
-            {"labels", {{"kubernetes.io/service-name", "kubernetes"}}}}},
-          {"addressType", address.contains(':') ? "IPv6" : "IPv4"},
-          {"endpoints", json::array{json::object{{"addresses", json::array{json::string(address)}},
-                                                 {"conditions", {{"ready", true}}}}}},
-          {"ports", json::array{json::object{{"name", "https"}, {"port", port}, {"protocol", "TCP"}}}}};
-}
-
 // The ranges that Services' addresses are of, as `kubectl get servicecidrs` shows them (KEP-1880).
 json::object service_cidr(const std::vector<ServiceRange>& ranges) {
   json::array cidrs;
@@ -72,27 +46,6 @@ json::object ready_condition(WallTime now) {
           {"lastTransitionTime", format_rfc3339(now)},
           {"reason", ""},
           {"message", "Kubernetes default Service CIDR is ready"}};
-}
-
-// Creates what is not there; what is there stays as it is.
-Task<ApiResult<>> ensure(Registry& registry, GroupResource resource, json::object object) {
-  const ApiResult<ObjectPtr> present = co_await registry.get(resource, namespace_of(object), name_of(object));
-  if (present || present.error().code != 404) co_return ApiResult<>();
-  const ApiResult<ObjectPtr> created = co_await registry.create(resource, std::move(object));
-  if (!created && created.error().reason != "AlreadyExists") co_return std::unexpected(created.error());
-  co_return ApiResult<>();
-}
-
-// Like ensure(), but what is there is brought up to date: the address of this server may have changed.
-Task<ApiResult<>> ensure_equal(Registry& registry, GroupResource resource, json::object object,
-                               std::vector<std::string> members) {
-  const ApiResult<ObjectPtr> present = co_await registry.get(resource, namespace_of(object), name_of(object));
-  if (!present) co_return co_await ensure(registry, resource, std::move(object));
-  json::object updated = **present;
-  for (const std::string& member : members) copy_member(object, updated, member);
-  const ApiResult<ObjectPtr> written = co_await registry.update(resource, "", std::move(updated));
-  if (!written && written.error().code != 409) co_return std::unexpected(written.error());
-  co_return ApiResult<>();
 }
 
 json::object extension_authentication(const std::map<std::string, std::string>& entries) {
@@ -150,13 +103,7 @@ Task<ApiResult<>> ensure_all(Registry& registry, const ServerOptions& options,
     CO_TRY(co_await ensure_equal(registry, {"", "configmaps"},
                                  extension_authentication(options.extension_authentication), {"data"}));
   }
-  if (options.advertise_address.empty()) co_return ApiResult<>();
-  CO_TRY(co_await ensure_equal(registry, {"", "endpoints"},
-                               kubernetes_endpoints(options.advertise_address, options.advertise_port),
-                               {"subsets"}));
-  co_return co_await ensure_equal(registry, {"discovery.k8s.io", "endpointslices"},
-                                  kubernetes_slice(options.advertise_address, options.advertise_port),
-                                  {"endpoints", "ports"});
+  co_return ApiResult<>();
 }
 
 }  // namespace
