@@ -58,13 +58,20 @@ json::object rule(std::string_view group, std::initializer_list<std::string_view
           {"verbs", json::array(verbs.begin(), verbs.end())}};
 }
 
-// A Role that lets its subjects read one ConfigMap, and its binding of the same name.
-void add_reader(std::vector<ClusterObject>& out, std::string_view ns, std::string_view name,
-                std::string_view config_map, const std::vector<SubjectRef>& subjects) {
+struct ObjectRef {
+  std::string_view ns;
+  std::string_view resource;
+  std::string_view name;
+};
+
+// A Role that lets its subjects read one object, and its binding of the same name.
+void add_reader(std::vector<ClusterObject>& out, std::string_view name, const ObjectRef& object,
+                const std::vector<SubjectRef>& subjects) {
+  const std::string_view ns = object.ns;
   const json::object rule{{"verbs", json::array{"get"}},
                           {"apiGroups", json::array{""}},
-                          {"resources", json::array{"configmaps"}},
-                          {"resourceNames", json::array{config_map}}};
+                          {"resources", json::array{object.resource}},
+                          {"resourceNames", json::array{object.name}}};
   out.push_back(make(rbac("roles", "Role"), ns, name, {{"rules", json::array{rule}}}));
   out.push_back(make(rbac("rolebindings", "RoleBinding"), ns, name, binding_body("Role", name, subjects)));
 }
@@ -131,10 +138,19 @@ std::vector<ClusterObject> join_objects() {
   out.push_back(cluster_binding("kubeadm:node-autoapprove-certificate-rotation",
                                 "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
                                 {nodes}));
-  add_reader(out, "kube-public", "kubeadm:bootstrap-signer-clusterinfo", "cluster-info",
+  add_reader(out, "kubeadm:bootstrap-signer-clusterinfo", {"kube-public", "configmaps", "cluster-info"},
              {{"User", "system:anonymous"}});
-  add_reader(out, "kube-system", "kubeadm:kubelet-config", "kubelet-config", {nodes, joiners});
-  add_reader(out, "kube-system", "kubeadm:nodes-kubeadm-config", "kubeadm-config", {joiners, nodes});
+  add_reader(out, "kubeadm:kubelet-config", {"kube-system", "configmaps", "kubelet-config"},
+             {nodes, joiners});
+  add_reader(out, "kubeadm:nodes-kubeadm-config", {"kube-system", "configmaps", "kubeadm-config"},
+             {joiners, nodes});
+  return out;
+}
+
+std::vector<ClusterObject> certificate_reader_objects() {
+  std::vector<ClusterObject> out;
+  add_reader(out, "kubeadm:kubeadm-certs", {"kube-system", "secrets", "kubeadm-certs"},
+             {{"Group", kDefaultNodeTokenGroup}});
   return out;
 }
 

@@ -24,6 +24,9 @@ struct ClusterObject {
 std::vector<ClusterObject> admin_objects();
 /// What tokens and nodes may do.
 std::vector<ClusterObject> join_objects();
+/// Who may read the Secret by which a further control-plane node gets the cluster's certificates (its content
+/// is encrypted).
+std::vector<ClusterObject> certificate_reader_objects();
 /// What the Service proxy, load balancer and DNS of a joined node read and report: the ClusterRole
 /// cloudless:node, bound to system:nodes.
 std::vector<ClusterObject> node_role_objects();

@@ -43,8 +43,8 @@ std::string render(const Kubeconfig& config) {
 std::vector<KubeconfigSpec> kubeconfig_specs(const std::string& node_name) {
   return {{"admin.conf", {"kubernetes-admin", {"kubeadm:cluster-admins"}}},
           {"super-admin.conf", {"kubernetes-super-admin", {"system:masters"}}},
-          {"controller-manager.conf", {"system:kube-controller-manager", {}}},
-          {"scheduler.conf", {"system:kube-scheduler", {}}},
+          {"controller-manager.conf", {"system:kube-controller-manager", {}}, Reaches::kLocal},
+          {"scheduler.conf", {"system:kube-scheduler", {}}, Reaches::kLocal},
           {"kubelet.conf", {"system:node:" + node_name, {"system:nodes"}}}};
 }
 

@@ -32,16 +32,22 @@ struct Kubeconfig {
 /// YAML as `kubectl config` writes it.
 std::string render(const Kubeconfig& kubeconfig);
 
+/// Which API server a kubeconfig names: the cluster's endpoint, or the one beside which a component runs.
+enum class Reaches { kEndpoint, kLocal };
+
 /// A kubeconfig of the control plane's own.
 struct KubeconfigSpec {
   std::string file;  // "admin.conf"
   pki::Subject subject;
+  Reaches reaches = Reaches::kEndpoint;
 };
 std::vector<KubeconfigSpec> kubeconfig_specs(const std::string& node_name);
 
 struct KubeconfigOptions {
   std::string directory = "/etc/kubernetes";
   std::string server;
+  /// This node's own API server, where the cluster's endpoint is another; empty: `server`.
+  std::string local_server;
   pki::KeyType key_type = pki::KeyType::kEcdsaP256;
   Duration certificate_lifetime = kCertificateLifetime;
 };

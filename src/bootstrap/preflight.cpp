@@ -71,6 +71,12 @@ PreflightNeeds init_needs(const PreflightOptions& options) {
   return needs;
 }
 
+PreflightNeeds control_plane_join_needs(const PreflightOptions& options) {
+  PreflightNeeds needs = init_needs(options);
+  for (std::string& file : join_needs(options).absent_files) needs.absent_files.push_back(std::move(file));
+  return needs;
+}
+
 PreflightNeeds join_needs(const PreflightOptions& options) {
   PreflightNeeds needs{.ports = {options.kubelet_port},
                        .absent_files = {options.kubernetes_dir + "/kubelet.conf",

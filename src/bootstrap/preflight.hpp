@@ -46,6 +46,8 @@ struct PreflightOptions {
 };
 PreflightNeeds init_needs(const PreflightOptions& options);
 PreflightNeeds join_needs(const PreflightOptions& options);
+/// Of a further control-plane node: what the first needs, and that it is no node yet.
+PreflightNeeds control_plane_join_needs(const PreflightOptions& options);
 
 struct PreflightFinding {
   std::string check;  // "Port-10250"

@@ -7,6 +7,7 @@
 #include "bootstrap/cluster_info.hpp"
 #include "bootstrap/cluster_objects.hpp"
 #include "cli/gossip_secret.hpp"
+#include "cli/shared_certificates.hpp"
 #include "dns/dns.hpp"
 #include "runtime/timer.hpp"
 
@@ -51,7 +52,7 @@ json::object taint_object(const kubeadm::Taint& taint) {
 }
 
 // The agent registers the node as soon as the API answers.
-Task<Result<>> mark_control_plane(const Client& client, const ControlPlaneConfiguration& configuration) {
+Task<Result<>> poll_and_mark(const Client& client, const ControlPlaneConfiguration& configuration) {
   const auto& registration = configuration.init.nodeRegistration;
   for (;;) {
     const auto node = co_await client.get<Node>("", registration.name);
@@ -74,6 +75,13 @@ Task<Result<>> make_tokens(const Client& client, const std::vector<bootstrap::Bo
 }
 
 }  // namespace
+
+kubeadm::Taint control_plane_taint() {
+  kubeadm::Taint taint;
+  taint.key = kControlPlaneLabel;
+  taint.effect = "NoSchedule";
+  return taint;
+}
 
 std::string control_plane_mark(const std::vector<kubeadm::Taint>& taints,
                                const std::vector<kubeadm::Taint>& present) {
@@ -100,6 +108,11 @@ Task<Result<>> wait_for_api(const Client& client, Duration limit) {
   co_return waited;
 }
 
+Task<Result<>> mark_control_plane(const Client& client, const ControlPlaneConfiguration& configuration) {
+  co_return co_await runtime::with_timeout(kControlPlaneLimit, "the node's registration",
+                                           poll_and_mark(client, configuration));
+}
+
 Task<Result<>> bootstrap_cluster(const Client& client, const ClusterBootstrap& plan, Logger log) {
   CO_TRY(co_await bootstrap::ensure_objects(client, bootstrap::admin_objects()));
   CO_TRY(co_await bootstrap::ensure_objects(client, bootstrap::join_objects()));
@@ -108,14 +121,14 @@ Task<Result<>> bootstrap_cluster(const Client& client, const ClusterBootstrap& p
   CO_TRY(co_await bootstrap::ensure_objects(client, bootstrap::controller_manager_objects(controllers)));
   log.info("[upload-config] storing the configuration in the ConfigMaps kubeadm-config and kubelet-config");
   CO_TRY(co_await bootstrap::ensure_objects(
-      client, bootstrap::configuration_objects(plan.configuration.cluster, plan.kubelet_configuration)));
+      client, bootstrap::configuration_objects(published_configuration(plan.configuration.cluster),
+                                               plan.kubelet_configuration)));
   CO_TRY(
       co_await bootstrap::ensure_cluster_info(client, "https://" + plan.configuration.endpoint(), plan.ca));
   CO_TRY(co_await ensure_gossip_secret(client, plan.gossip_secret));
   CO_TRY(co_await dns::Dns::install_crd(client));
   CO_TRY(co_await make_tokens(client, plan.tokens));
-  CO_TRY(co_await runtime::with_timeout(kControlPlaneLimit, "the node's registration",
-                                        mark_control_plane(client, plan.configuration)));
+  CO_TRY(co_await mark_control_plane(client, plan.configuration));
   co_return co_await apply_documents(client, plan.further, plan.file);
 }
 

@@ -20,6 +20,9 @@ inline constexpr std::string_view kControlPlaneLabel = "node-role.kubernetes.io/
 inline constexpr std::string_view kExcludeFromLoadBalancers =
     "node.kubernetes.io/exclude-from-external-load-balancers";
 
+/// What keeps ordinary pods away from a control-plane node, where nobody says otherwise.
+api::kubeadm::v1beta4::Taint control_plane_taint();
+
 struct ClusterBootstrap {
   ControlPlaneConfiguration configuration;
   std::string kubelet_configuration;  // JSON
@@ -32,6 +35,10 @@ struct ClusterBootstrap {
 
 /// Returns once GET /readyz is answered with ok; kDeadlineExceeded with the last answer after `limit`.
 runtime::Task<Result<>> wait_for_api(const client::Client& client, Duration limit);
+
+/// Gives the node its labels and taints as soon as it is registered.
+runtime::Task<Result<>> mark_control_plane(const client::Client& client,
+                                           const ControlPlaneConfiguration& configuration);
 
 /// `client` is of system:masters: the roles that others need are made here.
 runtime::Task<Result<>> bootstrap_cluster(const client::Client& client, const ClusterBootstrap& plan,

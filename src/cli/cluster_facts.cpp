@@ -74,7 +74,8 @@ Result<> store_facts(const std::string& path, const ClusterFacts& facts) {
   return write_file(path, encode_facts(facts), kSecretMode);
 }
 
-Task<Result<ClusterFacts>> fetch_facts(const client::Client& client) {
+Task<Result<api::kubeadm::v1beta4::ClusterConfiguration>> fetch_cluster_configuration(
+    const client::Client& client) {
   const auto map = CO_TRY(co_await client.get<ConfigMap>("kube-system", kConfigMap));
   const auto text = map.data.find("ClusterConfiguration");
   if (text == map.data.end())
@@ -83,7 +84,12 @@ Task<Result<ClusterFacts>> fetch_facts(const client::Client& client) {
   if (!documents.cluster)
     co_return fail(Code::kDataLoss, "the ConfigMap kube-system/{} holds no ClusterConfiguration", kConfigMap);
   bootstrap::apply_defaults(*documents.cluster);
-  const auto& networking = documents.cluster->networking;
+  co_return std::move(*documents.cluster);
+}
+
+Task<Result<ClusterFacts>> fetch_facts(const client::Client& client) {
+  const auto cluster = CO_TRY(co_await fetch_cluster_configuration(client));
+  const auto& networking = cluster.networking;
   ClusterFacts facts;
   facts.pod_cidrs = CO_TRY(parse_subnets(networking.podSubnet));
   facts.service_cidrs = CO_TRY(parse_subnets(networking.serviceSubnet));

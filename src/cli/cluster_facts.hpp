@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/kubeadm_v1beta4.hpp"
 #include "client/client.hpp"
 #include "net/address.hpp"
 
@@ -34,6 +35,9 @@ std::optional<ClusterFacts> load_facts(const std::string& path);
 /// Mode 0600. Blocking.
 Result<> store_facts(const std::string& path, const ClusterFacts& facts);
 
+/// kube-system/kubeadm-config's, with defaults. kDataLoss where it holds none.
+runtime::Task<Result<api::kubeadm::v1beta4::ClusterConfiguration>> fetch_cluster_configuration(
+    const client::Client& client);
 /// From kube-system/kubeadm-config and the gossip's Secret.
 runtime::Task<Result<ClusterFacts>> fetch_facts(const client::Client& client);
 

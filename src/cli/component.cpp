@@ -1,9 +1,12 @@
 #include "cli/component.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
 #include <optional>
 
 #include "base/files.hpp"
+#include "base/strings.hpp"
 #include "cli/node_address.hpp"
 #include "cli/signals.hpp"
 #include "client/connection.hpp"
@@ -57,9 +60,9 @@ Result<client::LeaderElectionOptions> election_options(const ComponentFlags& fla
   options.ns = flags.lease_namespace;
   options.lease_name = flags.lease_name.empty() ? flags.name : flags.lease_name;
   options.identity = detect_node_name() + "_" + random.uuid();
-  options.lease_duration = TRY(parse_duration(flags.lease_duration));
-  options.renew_deadline = TRY(parse_duration(flags.renew_deadline));
-  options.retry_period = TRY(parse_duration(flags.retry_period));
+  options.lease_duration = flags.lease_duration;
+  options.renew_deadline = flags.renew_deadline;
+  options.retry_period = flags.retry_period;
   if (options.lease_duration <= options.renew_deadline || options.renew_deadline <= options.retry_period)
     return fail(
         Code::kInvalid,
@@ -205,34 +208,102 @@ class Component {
 
 }  // namespace
 
-void ComponentFlags::add_to(CLI::App& command, const std::vector<const char*>& ignored) {
-  command.add_option("--kubeconfig", kubeconfig, "Who the component is, and where the API server")
-      ->required();
-  command.add_option("--leader-elect", leader_elect, "Work only while holding the lease")
-      ->capture_default_str();
-  command.add_option("--leader-elect-lease-duration", lease_duration, "How long a lease is good for others")
-      ->capture_default_str();
-  command.add_option("--leader-elect-renew-deadline", renew_deadline, "When a leader gives up renewing")
-      ->capture_default_str();
-  command.add_option("--leader-elect-retry-period", retry_period, "How often leaders and candidates try")
-      ->capture_default_str();
-  command.add_option("--leader-elect-resource-namespace", lease_namespace, "The lease's namespace")
-      ->capture_default_str();
-  command.add_option("--leader-elect-resource-name", lease_name,
-                     "The lease's name (default: the component's)");
-  command.add_option("--bind-address", bind_address, "Where health and metrics are served")
-      ->capture_default_str();
-  command.add_option("--secure-port", secure_port, "Their port; 0: none")->capture_default_str();
-  command.add_option("--tls-cert-file", certificate,
-                     "Certificate to serve with (default: a self-signed one)");
-  command.add_option("--tls-private-key-file", key, "Its key");
-  log.add_to(command);
-  for (const char* name : ignored)
-    command.add_option(name, without_effect, "Taken for upstream's sake; has no effect")->group("upstream");
+void ComponentFlags::bind(FlagSet& set) {
+  using Takes = FlagSet::Takes;
+  set.text("kubeconfig", kubeconfig, "Who the component is, and where the API server");
+  set.truth("leader-elect", leader_elect, "Work only while holding the lease");
+  set.duration("leader-elect-lease-duration", lease_duration, "How long a lease is good for others");
+  set.duration("leader-elect-renew-deadline", renew_deadline, "When a leader gives up renewing");
+  set.duration("leader-elect-retry-period", retry_period, "How often leaders and candidates try");
+  set.text("leader-elect-resource-namespace", lease_namespace, "The lease's namespace");
+  set.text("leader-elect-resource-name", lease_name, "The lease's name (default: the component's)");
+  set.text("bind-address", bind_address, "Where health and metrics are served");
+  set.port("secure-port", secure_port, "Their port; 0: none");
+  set.text("tls-cert-file", certificate, "Certificate to serve with (default: a self-signed one)");
+  set.text("tls-private-key-file", key, "Its key");
+  set.text("log-level", log.level, "What to log: debug, info, warn or error");
+  set.text("logging-format", log.format, "text or json");
+  set.text("log-format", log.format, "The same");
+  set.number("v", verbosity, "4 and more: log more");
+  set.without_effect(Takes::kValue, {"allow-metric-labels",
+                                     "allow-metric-labels-manifest",
+                                     "authentication-kubeconfig",
+                                     "authentication-token-webhook-cache-ttl",
+                                     "authorization-always-allow-paths",
+                                     "authorization-kubeconfig",
+                                     "authorization-webhook-cache-authorized-ttl",
+                                     "authorization-webhook-cache-unauthorized-ttl",
+                                     "cert-dir",
+                                     "client-ca-file",
+                                     "disabled-metrics",
+                                     "emulated-version",
+                                     "feature-gates",
+                                     "http2-max-streams-per-connection",
+                                     "kube-api-burst",
+                                     "kube-api-content-type",
+                                     "kube-api-qps",
+                                     "leader-elect-resource-lock",
+                                     "log-flush-frequency",
+                                     "log-json-info-buffer-size",
+                                     "log-text-info-buffer-size",
+                                     "requestheader-allowed-names",
+                                     "requestheader-client-ca-file",
+                                     "requestheader-extra-headers-prefix",
+                                     "requestheader-group-headers",
+                                     "requestheader-uid-headers",
+                                     "requestheader-username-headers",
+                                     "show-hidden-metrics-for-version",
+                                     "tls-cipher-suites",
+                                     "tls-min-version",
+                                     "tls-sni-cert-key",
+                                     "vmodule"});
+  set.without_effect(
+      Takes::kTruth,
+      {"authentication-skip-lookup", "authentication-tolerate-lookup-failure", "contention-profiling",
+       "disable-http2-serving", "emulation-forward-compatible", "log-json-split-stream",
+       "log-text-split-stream", "permit-address-sharing", "permit-port-sharing", "profiling"});
+  set.refused({"master"}, "it is upstream's old way to name the API server; use --kubeconfig");
 }
 
-int run_component(const ComponentFlags& flags, const MakeRole& make_role) {
-  const Result<> ended = Component(flags, flags.log.make_logger()).run(make_role);
+Logger ComponentFlags::make_logger(const FlagSet& set) const {
+  LogOptions options = log;
+  if (verbosity >= 4 && !set.given("log-level")) options.level = "debug";
+  return options.make_logger();
+}
+
+void add_flag_set_command(CLI::App& app, Invocation& invocation, const std::string& name,
+                          const std::string& description,
+                          int (*run)(const std::vector<std::string>& arguments)) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->set_help_flag();
+  command->prefix_command();
+  command->callback([command, run, &invocation] {
+    invocation.run = [run, arguments = command->remaining()] { return run(arguments); };
+  });
+}
+
+std::optional<int> parse_command_line(const std::string& command, FlagSet& set,
+                                      const std::vector<std::string>& arguments) {
+  if (std::ranges::any_of(arguments, [](const auto& word) { return word == "--help" || word == "-h"; })) {
+    fmt::print("Usage:\n  cloudless {} [flags]\n\nFlags:\n{}", command, set.help());
+    return kSuccess;
+  }
+  const Result<> parsed = set.parse(arguments);
+  if (parsed) return std::nullopt;
+  static_cast<void>(report_failure(parsed.error()));
+  return kUsage;
+}
+
+void notice_ineffective(const std::vector<std::string>& names, const Logger& log) {
+  if (names.empty()) return;
+  log.warn("flags that have no effect here", {{"flags", "--" + join(names, ", --")}});
+}
+
+int run_component(const ComponentFlags& flags, const Logger& log, const MakeRole& make_role) {
+  if (flags.kubeconfig.empty())
+    return report_failure(
+        {Code::kInvalid, "--kubeconfig is needed: who the component is, and where the API server"});
+  const Result<> ended = Component(flags, log).run(make_role);
   return ended ? kSuccess : report_failure(ended.error());
 }
 

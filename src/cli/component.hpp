@@ -8,10 +8,12 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/metrics.hpp"
 #include "cli/command.hpp"
+#include "cli/flag_set.hpp"
 #include "client/informers.hpp"
 #include "client/leader_election.hpp"
 #include "net/address.hpp"
@@ -23,9 +25,9 @@ struct ComponentFlags {
   std::string name;  // "kube-scheduler": lease, user agent
   std::string kubeconfig;
   bool leader_elect = true;
-  std::string lease_duration = "15s";
-  std::string renew_deadline = "10s";
-  std::string retry_period = "2s";
+  Duration lease_duration = std::chrono::seconds(15);
+  Duration renew_deadline = std::chrono::seconds(10);
+  Duration retry_period = std::chrono::seconds(2);
   std::string lease_namespace = "kube-system";
   std::string lease_name;  // empty: the component's name
   std::string bind_address = "0.0.0.0";
@@ -33,11 +35,23 @@ struct ComponentFlags {
   std::string certificate;  // both empty: one that the component signs itself
   std::string key;
   LogOptions log;
-  std::string without_effect;
+  int64_t verbosity = 0;
 
-  /// Flags that every component of upstream has. `ignored`: those of this one that change nothing here.
-  void add_to(CLI::App& command, const std::vector<const char*>& ignored);
+  /// Flags that every component of upstream has.
+  void bind(FlagSet& set);
+  /// --v counts where --log-level is not given.
+  Logger make_logger(const FlagSet& set) const;
 };
+
+/// Adds a command whose whole line goes to `run`, which parses it as pflag does.
+void add_flag_set_command(CLI::App& app, Invocation& invocation, const std::string& name,
+                          const std::string& description,
+                          int (*run)(const std::vector<std::string>& arguments));
+/// Parses the line; a status to exit with where help was asked for or the line makes no sense.
+std::optional<int> parse_command_line(const std::string& command, FlagSet& set,
+                                      const std::vector<std::string>& arguments);
+/// Tells of the flags that are taken and do nothing.
+void notice_ineffective(const std::vector<std::string>& names, const Logger& log);
 
 /// What a component's role works with.
 struct ComponentParts {
@@ -60,6 +74,6 @@ class ComponentRole {
 using MakeRole = std::function<std::unique_ptr<ComponentRole>(const ComponentParts& parts)>;
 
 /// Blocks until a signal ends the program or the lease is lost. The exit status.
-int run_component(const ComponentFlags& flags, const MakeRole& make_role);
+int run_component(const ComponentFlags& flags, const Logger& log, const MakeRole& make_role);
 
 }  // namespace cloudless::cli

@@ -21,10 +21,14 @@ Result<Duration> lifetime(const std::string& text, Duration by_default) {
 
 }  // namespace
 
-std::string ControlPlaneConfiguration::endpoint() const {
+std::string ControlPlaneConfiguration::local_endpoint() const {
   const auto& own = init.localAPIEndpoint;
-  const auto port = static_cast<uint16_t>(own.bindPort);
-  if (cluster.controlPlaneEndpoint.empty()) return net::join_host_port(own.advertiseAddress, port);
+  return net::join_host_port(own.advertiseAddress, static_cast<uint16_t>(own.bindPort));
+}
+
+std::string ControlPlaneConfiguration::endpoint() const {
+  if (cluster.controlPlaneEndpoint.empty()) return local_endpoint();
+  const auto port = static_cast<uint16_t>(init.localAPIEndpoint.bindPort);
   // "host" or "host:port".
   const std::string& named = cluster.controlPlaneEndpoint;
   const size_t colon = named.rfind(':');
@@ -70,6 +74,7 @@ Result<ControlPlaneFiles> control_plane_files(const NodeLayout& layout,
       TRY(lifetime(cluster.certificateValidityPeriod, bootstrap::kCertificateLifetime));
   files.kubeconfigs.directory = layout.kubernetes_dir;
   files.kubeconfigs.server = "https://" + configuration.endpoint();
+  files.kubeconfigs.local_server = "https://" + configuration.local_endpoint();
   files.kubeconfigs.key_type = pki.key_type;
   files.kubeconfigs.certificate_lifetime = pki.certificate_lifetime;
   return files;

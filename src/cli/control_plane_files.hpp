@@ -25,6 +25,8 @@ struct ControlPlaneConfiguration {
   /// "host:port" by which nodes reach the API server: the control plane's endpoint, else this server's
   /// address.
   std::string endpoint() const;
+  /// "host:port" of this node's own API server.
+  std::string local_endpoint() const;
 };
 
 /// As YAML documents, and back.

@@ -1,6 +1,5 @@
 // `cloudless controller-manager`: kube-controller-manager's role with its flags, and beside it what else
 // works on the cluster's objects (control_roles.hpp).
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "base/files.hpp"
@@ -19,16 +18,17 @@ constexpr uint16_t kSecurePort = 10257;
 
 struct ControllerManagerFlags {
   ComponentFlags component{.name = "kube-controller-manager", .secure_port = kSecurePort};
-  std::string controllers = "*";
+  std::vector<std::string> controllers{"*"};
   bool allocate_node_cidrs = false;
   std::string cluster_cidr;
   std::string service_cidr = "10.96.0.0/12";
-  int mask_v4 = 24;
-  int mask_v6 = 64;
+  int64_t mask_v4 = 24;
+  int64_t mask_v6 = 64;
   std::string root_ca;
+  std::string token_key;
   std::string signing_certificate;
   std::string signing_key;
-  std::string signing_duration = "8760h";
+  Duration signing_duration = std::chrono::hours(24 * 365);
   std::string cluster_dns;
 };
 
@@ -41,7 +41,7 @@ void set_controllers(const ControllerManagerFlags& flags, const Logger& log, Con
   const auto known = controllers::ControllerManager::known_controllers();
   out.controllers.controllers.clear();
   out.signs_cluster_info = false;
-  for (const std::string_view listed : split(flags.controllers, ',')) {
+  for (const std::string& listed : flags.controllers) {
     const std::string_view name = trim(listed);
     const std::string_view plain = name.starts_with('-') ? name.substr(1) : name;
     if (is_one_of(plain, {"bootstrapsigner", "bootstrap-signer-controller", "tokencleaner",
@@ -61,16 +61,22 @@ Result<ControlRolesOptions> roles_options(const ControllerManagerFlags& flags, c
   set_controllers(flags, log, out);
   if (flags.allocate_node_cidrs && !flags.cluster_cidr.empty()) {
     out.controllers.node_ipam.cluster_cidrs = TRY(parse_subnets(flags.cluster_cidr));
-    out.controllers.node_ipam.node_mask_v4 = flags.mask_v4;
-    out.controllers.node_ipam.node_mask_v6 = flags.mask_v6;
+    out.controllers.node_ipam.node_mask_v4 = static_cast<int>(flags.mask_v4);
+    out.controllers.node_ipam.node_mask_v6 = static_cast<int>(flags.mask_v6);
   }
   if (!flags.root_ca.empty()) out.controllers.root_ca = TRY(read_file(flags.root_ca));
+  if (!flags.token_key.empty())
+    out.controllers.mint_token =
+        token_minter(TRY(pki::PrivateKey::from_pem(TRY(read_file(flags.token_key)))));
+  if (flags.signing_certificate.empty() != flags.signing_key.empty())
+    return fail(Code::kInvalid,
+                "--cluster-signing-cert-file and --cluster-signing-key-file must be specified together");
   if (!flags.signing_certificate.empty()) {
     out.controllers.cluster_signing_ca =
         pki::Ca{TRY(pki::Certificate::from_pem(TRY(read_file(flags.signing_certificate)))),
                 TRY(pki::PrivateKey::from_pem(TRY(read_file(flags.signing_key))))};
   }
-  out.controllers.cluster_signing_duration = TRY(parse_duration(flags.signing_duration));
+  out.controllers.cluster_signing_duration = flags.signing_duration;
   out.cluster_dns = flags.cluster_dns.empty()
                         ? cluster_dns_address(TRY(parse_subnets(flags.service_cidr)).front())
                         : TRY(net::IpAddress::parse(flags.cluster_dns));
@@ -88,54 +94,119 @@ class Role final : public ComponentRole {
   ControlRoles roles_;
 };
 
-int run(const ControllerManagerFlags& flags) {
-  const auto options = roles_options(flags, flags.component.log.make_logger());
-  if (!options) return report_failure(options.error());
-  return run_component(flags.component, [&options](const ComponentParts& parts) {
-    return std::make_unique<Role>(*options, parts);
-  });
+void bind_controllers(FlagSet& set, ControllerManagerFlags& flags) {
+  set.list("controllers", flags.controllers, "'*' for all, 'foo' for one, '-foo' for all but one");
+  set.truth("allocate-node-cidrs", flags.allocate_node_cidrs, "Give nodes their part of the pod network");
+  set.text("cluster-cidr", flags.cluster_cidr, "The pods' network");
+  set.text("service-cluster-ip-range", flags.service_cidr, "The Services' network");
+  set.number("node-cidr-mask-size", flags.mask_v4, "A node's part, in bits");
+  set.number("node-cidr-mask-size-ipv4", flags.mask_v4, "The same");
+  set.number("node-cidr-mask-size-ipv6", flags.mask_v6, "A node's IPv6 part, in bits");
+  set.text("root-ca-file", flags.root_ca, "The CA that pods are to trust");
+  set.text("service-account-private-key-file", flags.token_key,
+           "The key that signs tokens of Secrets for ServiceAccounts");
+  set.text("cluster-signing-cert-file", flags.signing_certificate, "The CA that signs for nodes");
+  set.text("cluster-signing-key-file", flags.signing_key, "Its key");
+  set.duration("cluster-signing-duration", flags.signing_duration, "How long its certificates are valid");
+  set.text("cluster-dns", flags.cluster_dns,
+           "The DNS Service's address (default: the tenth of the Services' network)");
 }
 
-void add_flags(CLI::App& command, ControllerManagerFlags& flags) {
-  flags.component.add_to(
-      command, {"--authentication-kubeconfig", "--authorization-kubeconfig", "--client-ca-file",
-                "--cluster-name", "--requestheader-client-ca-file", "--service-account-private-key-file",
-                "--use-service-account-credentials", "--v", "--feature-gates", "--profiling",
-                "--terminated-pod-gc-threshold", "--node-monitor-grace-period", "--node-monitor-period",
-                "--flex-volume-plugin-dir", "--configure-cloud-routes", "--cloud-provider",
-                "--concurrent-deployment-syncs"});
-  command
-      .add_option("--controllers", flags.controllers, "'*' for all, 'foo' for one, '-foo' for all but one")
-      ->capture_default_str();
-  command.add_option("--allocate-node-cidrs", flags.allocate_node_cidrs,
-                     "Give nodes their part of the pod network");
-  command.add_option("--cluster-cidr", flags.cluster_cidr, "The pods' network");
-  command.add_option("--service-cluster-ip-range", flags.service_cidr, "The Services' network")
-      ->capture_default_str();
-  command
-      .add_option("--node-cidr-mask-size,--node-cidr-mask-size-ipv4", flags.mask_v4, "A node's part, in bits")
-      ->capture_default_str();
-  command.add_option("--node-cidr-mask-size-ipv6", flags.mask_v6, "A node's IPv6 part, in bits")
-      ->capture_default_str();
-  command.add_option("--root-ca-file", flags.root_ca, "The CA that pods are to trust");
-  CLI::Option* certificate = command.add_option("--cluster-signing-cert-file", flags.signing_certificate,
-                                                "The CA that signs for nodes");
-  command.add_option("--cluster-signing-key-file", flags.signing_key, "Its key")->needs(certificate);
-  command
-      .add_option("--cluster-signing-duration", flags.signing_duration, "How long its certificates are valid")
-      ->capture_default_str();
-  command.add_option("--cluster-dns", flags.cluster_dns,
-                     "The DNS Service's address (default: the tenth of the Services' network)");
+// Known upstream, without meaning here: tuning of its workers and periods, and what other programs do.
+void bind_ineffective(FlagSet& set) {
+  using Takes = FlagSet::Takes;
+  set.without_effect(Takes::kValue, {"attach-detach-reconcile-sync-period",
+                                     "cidr-allocator-type",
+                                     "cloud-config",
+                                     "cloud-provider",
+                                     "cluster-name",
+                                     "concurrent-cron-job-syncs",
+                                     "concurrent-daemonset-syncs",
+                                     "concurrent-deployment-syncs",
+                                     "concurrent-endpoint-syncs",
+                                     "concurrent-ephemeralvolume-syncs",
+                                     "concurrent-gc-syncs",
+                                     "concurrent-horizontal-pod-autoscaler-syncs",
+                                     "concurrent-job-syncs",
+                                     "concurrent-namespace-syncs",
+                                     "concurrent-rc-syncs",
+                                     "concurrent-replicaset-syncs",
+                                     "concurrent-resource-quota-syncs",
+                                     "concurrent-service-endpoint-syncs",
+                                     "concurrent-service-syncs",
+                                     "concurrent-serviceaccount-token-syncs",
+                                     "concurrent-statefulset-syncs",
+                                     "concurrent-ttl-after-finished-syncs",
+                                     "concurrent-validating-admission-policy-status-syncs",
+                                     "controller-shutdown-timeout",
+                                     "controller-start-interval",
+                                     "endpoint-updates-batch-period",
+                                     "endpointslice-updates-batch-period",
+                                     "external-cloud-volume-plugin",
+                                     "flex-volume-plugin-dir",
+                                     "horizontal-pod-autoscaler-cpu-initialization-period",
+                                     "horizontal-pod-autoscaler-downscale-stabilization",
+                                     "horizontal-pod-autoscaler-initial-readiness-delay",
+                                     "horizontal-pod-autoscaler-sync-period",
+                                     "horizontal-pod-autoscaler-tolerance",
+                                     "large-cluster-size-threshold",
+                                     "leader-migration-config",
+                                     "legacy-service-account-token-clean-up-period",
+                                     "max-endpoints-per-slice",
+                                     "min-resync-period",
+                                     "mirroring-concurrent-service-endpoint-syncs",
+                                     "mirroring-endpointslice-updates-batch-period",
+                                     "mirroring-max-endpoints-per-subset",
+                                     "namespace-sync-period",
+                                     "node-eviction-rate",
+                                     "node-monitor-grace-period",
+                                     "node-monitor-period",
+                                     "node-startup-grace-period",
+                                     "pv-recycler-increment-timeout-nfs",
+                                     "pv-recycler-minimum-timeout-hostpath",
+                                     "pv-recycler-minimum-timeout-nfs",
+                                     "pv-recycler-pod-template-filepath-hostpath",
+                                     "pv-recycler-pod-template-filepath-nfs",
+                                     "pv-recycler-timeout-increment-hostpath",
+                                     "pvclaimbinder-sync-period",
+                                     "resource-quota-sync-period",
+                                     "route-reconciliation-period",
+                                     "secondary-node-eviction-rate",
+                                     "terminated-pod-gc-threshold",
+                                     "unhealthy-zone-threshold"});
+  set.without_effect(Takes::kTruth, {"configure-cloud-routes", "disable-attach-detach-reconcile-sync",
+                                     "disable-force-detach-on-timeout", "enable-dynamic-provisioning",
+                                     "enable-garbage-collector", "enable-hostpath-provisioner",
+                                     "enable-leader-migration", "use-service-account-credentials"});
+  set.refused(
+      {"cluster-signing-kube-apiserver-client-cert-file", "cluster-signing-kube-apiserver-client-key-file",
+       "cluster-signing-kubelet-client-cert-file", "cluster-signing-kubelet-client-key-file",
+       "cluster-signing-kubelet-serving-cert-file", "cluster-signing-kubelet-serving-key-file",
+       "cluster-signing-legacy-unknown-cert-file", "cluster-signing-legacy-unknown-key-file"},
+      "one CA signs for all; use --cluster-signing-cert-file and --cluster-signing-key-file");
+}
+
+int run(const std::vector<std::string>& arguments) {
+  ControllerManagerFlags flags;
+  FlagSet set;
+  flags.component.bind(set);
+  bind_controllers(set, flags);
+  bind_ineffective(set);
+  if (const auto status = parse_command_line("controller-manager", set, arguments)) return *status;
+  const Logger log = flags.component.make_logger(set);
+  notice_ineffective(set.ineffective(), log);
+  const auto options = roles_options(flags, log);
+  if (!options) return report_failure(options.error());
+  return run_component(flags.component, log, [&options](const ComponentParts& parts) {
+    return std::make_unique<Role>(*options, parts);
+  });
 }
 
 }  // namespace
 
 void add_controller_manager_command(CLI::App& app, Invocation& invocation) {
-  auto flags = std::make_shared<ControllerManagerFlags>();
-  CLI::App* command =
-      app.add_subcommand("controller-manager", "Run the controllers by themselves (kube-controller-manager)");
-  add_flags(*command, *flags);
-  command->callback([flags, &invocation] { invocation.run = [flags] { return run(*flags); }; });
+  add_flag_set_command(app, invocation, "controller-manager",
+                       "Run the controllers by themselves (kube-controller-manager)", run);
 }
 
 }  // namespace cloudless::cli

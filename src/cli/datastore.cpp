@@ -53,6 +53,10 @@ std::string endpoint_with_tls(const DatastoreOptions& options) {
   return url;
 }
 
+bool is_shared_datastore(const std::string& endpoint) {
+  return !endpoint.empty() && !endpoint.starts_with("sqlite") && !endpoint.starts_with("memory");
+}
+
 Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options, const Clock& clock,
                                                      Random& random, const Logger& log) {
   store::Options wanted;

@@ -33,6 +33,8 @@ struct DatastoreOptions {
 void add_datastore_flags(CLI::App& command, DatastoreOptions& options);
 /// PostgreSQL's URL with the TLS files in libpq's words; any other endpoint as it is.
 std::string endpoint_with_tls(const DatastoreOptions& options);
+/// Whether servers of other machines may open the same datastore.
+bool is_shared_datastore(const std::string& endpoint);
 /// Opens what the options name. Blocks. The references outlive the store.
 Result<std::unique_ptr<store::Store>> open_datastore(const DatastoreOptions& options, const Clock& clock,
                                                      Random& random, const Logger& log);

@@ -86,6 +86,14 @@ void FlagSet::number(std::string_view name, int64_t& value, std::string_view usa
   });
 }
 
+void FlagSet::port(std::string_view name, uint16_t& value, std::string_view usage) {
+  add(name, "int", usage, [&value](const std::string& text) -> Result<> {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc() && end == text.data() + text.size()) return {};
+    return fail(Code::kInvalid, "must be a number between 0 and 65535");
+  });
+}
+
 void FlagSet::duration(std::string_view name, Duration& value, std::string_view usage) {
   add(name, "duration", usage, [&value](const std::string& text) -> Result<> {
     const auto parsed = parse_duration(text);

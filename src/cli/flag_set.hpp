@@ -30,6 +30,7 @@ class FlagSet {
   void repeated(std::string_view name, std::vector<std::string>& value, std::string_view usage);
   void truth(std::string_view name, bool& value, std::string_view usage);
   void number(std::string_view name, int64_t& value, std::string_view usage);
+  void port(std::string_view name, uint16_t& value, std::string_view usage);
   /// Go's duration text: "5m0s".
   void duration(std::string_view name, Duration& value, std::string_view usage);
 

@@ -10,12 +10,15 @@
 #include "cli/cluster_bootstrap.hpp"
 #include "cli/cluster_facts.hpp"
 #include "cli/command.hpp"
-#include "cli/control_plane_image.hpp"
+#include "cli/control_plane_node.hpp"
+#include "cli/dry_run.hpp"
 #include "cli/files.hpp"
 #include "cli/gossip_secret.hpp"
 #include "cli/init_plan.hpp"
 #include "cli/kubelet_flags.hpp"
 #include "cli/node_address.hpp"
+#include "cli/shared_certificates.hpp"
+#include "cli/upload_certificates.hpp"
 #include "schema/yaml.hpp"
 
 namespace cloudless::cli {
@@ -31,10 +34,7 @@ Result<InitPlan> make_plan(const InitFlags& flags, Random& random, WallTime now)
   bootstrap::Documents documents;
   if (!flags.config.empty())
     documents = TRY(bootstrap::read_documents(TRY(read_file(flags.config)), flags.config));
-  MachineIdentity machine{.name = detect_node_name(), .address = {}};
-  // Needed only where nobody names one; then its absence is told by the rule that it breaks.
-  if (const auto address = detect_node_address()) machine.address = address->to_string();
-  return plan_init(flags, std::move(documents), machine, random, now);
+  return plan_init(flags, std::move(documents), detect_machine(), random, now);
 }
 
 Result<> check_machine(const InitPlan& plan, const Logger& log) {
@@ -57,7 +57,7 @@ Result<InitFiles> write_files(const InitPlan& plan, Random& random, WallTime now
   log.info("[certs] and [kubeconfig]",
            {{"certificates", plan.layout.pki_dir()}, {"kubeconfigs", plan.layout.kubernetes_dir}});
   TRY(ensure_files(files.control_plane, now));
-  TRY(apiserver::encryption::load_or_make_configuration(plan.pods.encryption_config, random));
+  TRY(apiserver::encryption::load_or_make_configuration(plan.layout.pki_dir() + "/encryption.yaml", random));
   TRY(ensure_node_credentials(plan.layout.node_files(), files.control_plane, now));
 
   const auto& networking = plan.configuration.cluster.networking;
@@ -75,34 +75,6 @@ Result<InitFiles> write_files(const InitPlan& plan, Random& random, WallTime now
   return files;
 }
 
-Result<> write_manifests(const InitPlan& plan, const Logger& log) {
-  TRY(make_directories(plan.layout.manifest_dir()));
-  for (const bootstrap::StaticPod& pod : control_plane_pods(plan.pods, plan.configuration.cluster)) {
-    const std::string path = plan.layout.manifest_dir() + "/" + pod.file;
-    log.info("[control-plane]", {{"manifest", path}});
-    TRY(write_file(path, bootstrap::manifest_of(pod.pod), kSecretMode));
-  }
-  return {};
-}
-
-// The archive is needed once: containerd keeps the image.
-class ImageArchive {
- public:
-  explicit ImageArchive(std::string path) : path_(std::move(path)) {}
-  ~ImageArchive() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  ImageArchive(const ImageArchive&) = delete;
-  ImageArchive& operator=(const ImageArchive&) = delete;
-
-  Result<> write() const { return write_file(path_, TRY(make_control_plane_image()), kSecretMode); }
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_;
-};
-
 // Runs inside the started agent: waits for the API server that it has started, and tells it the rest.
 class Initialization {
  public:
@@ -118,13 +90,25 @@ class Initialization {
               {{"limit", format_duration(kControlPlaneLimit)}});
     Result<> done = co_await wait_for_api(client, kControlPlaneLimit);
     if (done) done = co_await bootstrap_cluster(client, bootstrap_plan(config.ca), log_);
+    if (done && !plan_.certificate_key.empty()) done = co_await upload_certificates(client);
     co_await connection->stop();
     if (!done) co_return std::unexpected(done.error());
     const auto ca = CO_TRY(pki::Certificate::from_pem(config.ca));
-    co_return init_message(plan_, ca.public_key_pin(), flags_.skip_token_print);
+    const Withheld withheld{.token = flags_.skip_token_print,
+                            .certificate_key = flags_.skip_certificate_key_print};
+    co_return init_message(plan_, ca.public_key_pin(), withheld);
   }
 
  private:
+  Task<Result<>> upload_certificates(const client::Client& client) {
+    log_.info("[upload-certs] storing the shared certificates",
+              {{"secret", kCertificatesSecret}, {"for", format_duration(kCertificatesLifetime)}});
+    auto sealed = CO_TRY(seal_values(CO_TRY(read_shared_values(plan_.layout, plan_.configuration.cluster)),
+                                     plan_.certificate_key));
+    SystemRandom random;
+    co_return co_await upload_shared_values(client, std::move(sealed), random, SystemClock().wall_now());
+  }
+
   ClusterBootstrap bootstrap_plan(const std::string& ca) const {
     return {.configuration = plan_.configuration,
             .kubelet_configuration = plan_.kubelet_configuration,
@@ -146,9 +130,9 @@ Result<> init(const InitFlags& flags, const InitPlan& plan, const Logger& log, c
   const WallTime now = SystemClock().wall_now();
   TRY(check_machine(plan, log));
   InitFiles files = TRY(write_files(plan, random, now, log));
-  const ImageArchive image(plan.layout.data_dir + "/control-plane-image.tar");
+  const ControlPlaneImage image(plan.layout.data_dir);
   TRY(image.write());
-  TRY(write_manifests(plan, log));
+  TRY(write_manifests(plan.layout, plan.configuration, log));
   NodeProgramOptions options = TRY(kubelet_options(TRY(parse_kubelet_flags(plan.kubelet_arguments)), log));
   options.agent.image_archives.push_back(image.path());
   options.waits_for_ready = true;
@@ -158,12 +142,19 @@ Result<> init(const InitFlags& flags, const InitPlan& plan, const Logger& log, c
   });
 }
 
+int run_dry(const InitPlan& plan) {
+  const Result<> checked = check_machine(plan, plan.node.log.make_logger());
+  fmt::print("{}", describe(plan));
+  return checked ? kSuccess : report_failure(checked.error());
+}
+
 int run_init(const InitFlags& flags) {
   if (geteuid() != 0)
     return report_failure({Code::kPermissionDenied, "this command needs root: user is not running as root"});
   SystemRandom random;
   const auto plan = make_plan(flags, random, SystemClock().wall_now());
   if (!plan) return report_failure(plan.error());
+  if (plan->dry_run) return run_dry(*plan);
   return run_service(flags.node.service(),
                      [&](Logger log, const ReadyReport& ready) { return init(flags, *plan, log, ready); });
 }
@@ -191,7 +182,14 @@ void add_flags(CLI::App& command, InitFlags& flags) {
       "An external store: https://HOST:2379 or postgres://... (default: SQLite on this machine)");
   command.add_option("--token", flags.token, "The token by which nodes join (default: a random one)");
   command.add_option("--token-ttl", flags.token_ttl, "How long it is valid (24h0m0s); 0: for ever");
+  command.add_flag("--dry-run", flags.dry_run, "Say what would be done, and do nothing");
   command.add_flag("--skip-token-print", flags.skip_token_print, "Do not print the token");
+  command.add_flag("--upload-certs", flags.upload_certs,
+                   "Upload the certificates that control-plane nodes share to the Secret kubeadm-certs");
+  command.add_option("--certificate-key", flags.certificate_key,
+                     "The key to encrypt them with (default: a random one)");
+  command.add_flag("--skip-certificate-key-print", flags.skip_certificate_key_print,
+                   "Do not print the certificate key");
   command
       .add_option("--ignore-preflight-errors", flags.ignored_checks,
                   "Checks whose errors are warnings; 'all'")
@@ -204,7 +202,10 @@ void add_init_command(CLI::App& app, Invocation& invocation) {
   auto flags = std::make_shared<InitFlags>();
   CLI::App* init = app.add_subcommand("init", "Make this machine the control plane of a new cluster");
   add_flags(*init, *flags);
-  init->callback([flags, &invocation] { invocation.run = [flags] { return run_init(*flags); }; });
+  add_upload_certificates_phase(*init, invocation);
+  init->callback([flags, init, &invocation] {
+    if (init->get_subcommands().empty()) invocation.run = [flags] { return run_init(*flags); };
+  });
 }
 
 }  // namespace cloudless::cli

@@ -5,7 +5,7 @@
 #include "base/strings.hpp"
 #include "cli/cluster_bootstrap.hpp"
 #include "cli/cluster_facts.hpp"
-#include "cli/control_plane_image.hpp"
+#include "cli/shared_certificates.hpp"
 
 namespace cloudless::cli {
 
@@ -19,13 +19,6 @@ namespace {
 
 void override_with(std::string& field, const std::string& flag) {
   if (!flag.empty()) field = flag;
-}
-
-kubeadm::Taint default_taint() {
-  kubeadm::Taint taint;
-  taint.key = kControlPlaneLabel;
-  taint.effect = "NoSchedule";
-  return taint;
 }
 
 Result<kubeadm::ClusterConfiguration> cluster_of(const InitFlags& flags, const Documents& documents) {
@@ -72,7 +65,7 @@ Result<kubeadm::InitConfiguration> init_of(const InitFlags& flags, const Documen
   if (flags.bind_port != 0) init.localAPIEndpoint.bindPort = flags.bind_port;
   // Only a runtime that somebody has named is taken; without one, a containerd of our own runs.
   override_with(init.nodeRegistration.criSocket, flags.node.runtime_endpoint);
-  if (!documents.has_taints) init.nodeRegistration.taints = {default_taint()};
+  if (!documents.has_taints) init.nodeRegistration.taints = {control_plane_taint()};
   if (init.bootstrapTokens.empty() || !flags.token.empty())
     init.bootstrapTokens.insert(init.bootstrapTokens.begin(), default_token(flags, random));
   const std::string runtime = init.nodeRegistration.criSocket;
@@ -134,20 +127,13 @@ std::vector<std::string> kubelet_arguments(NodeFlags node, const NodeLayout& lay
   return out;
 }
 
-void set_pods(InitPlan& plan) {
-  const auto& [cluster, init] = plan.configuration;
-  bootstrap::ControlPlanePodOptions& pods = plan.pods;
-  pods.image = control_plane_image_name();
-  pods.advertise_address = init.localAPIEndpoint.advertiseAddress;
-  pods.api_port = static_cast<uint16_t>(init.localAPIEndpoint.bindPort);
-  pods.kubernetes_dir = plan.layout.kubernetes_dir;
-  pods.certificates_dir = plan.layout.pki_dir();
-  pods.store_dir = plan.layout.store_dir();
-  pods.encryption_config = plan.layout.pki_dir() + "/encryption.yaml";
-  pods.cluster_domain = cluster.networking.dnsDomain;
-  pods.pod_subnet = cluster.networking.podSubnet;
-  pods.service_subnet = cluster.networking.serviceSubnet;
-  pods.cluster_name = cluster.clusterName;
+// Empty where nothing is to be uploaded.
+Result<std::string> certificate_key(const InitFlags& flags, const kubeadm::InitConfiguration& init,
+                                    Random& random) {
+  std::string key = flags.certificate_key.empty() ? init.certificateKey : flags.certificate_key;
+  if (!key.empty()) TRY(check_certificate_key(key));
+  if (!flags.upload_certs) return std::string();
+  return key.empty() ? make_certificate_key(random) : key;
 }
 
 }  // namespace
@@ -167,8 +153,9 @@ Result<InitPlan> plan_init(InitFlags flags, Documents documents, const MachineId
   plan.node.runtime_endpoint = init.nodeRegistration.criSocket;
   plan.kubelet_configuration = TRY(kubelet_configuration(cluster, documents.kubelet));
   plan.kubelet_arguments = kubelet_arguments(plan.node, plan.layout, init.nodeRegistration);
-  set_pods(plan);
-  plan.preflight = {.api_port = plan.pods.api_port,
+  plan.certificate_key = TRY(certificate_key(flags, init, random));
+  plan.dry_run = flags.dry_run || init.dryRun;
+  plan.preflight = {.api_port = static_cast<uint16_t>(init.localAPIEndpoint.bindPort),
                     .kubelet_port = plan.node.kubelet_port,
                     .kubernetes_dir = plan.layout.kubernetes_dir,
                     .store_dir = cluster.etcd.external ? std::string() : plan.layout.store_dir(),
@@ -187,25 +174,50 @@ std::string join_command_line(const std::string& endpoint, const std::string& to
                      ca_pin);
 }
 
-std::string init_message(const InitPlan& plan, const std::string& ca_pin, bool skip_token_print) {
+namespace {
+
+// Only a cluster whose store and endpoint are not this machine's can have a second control plane.
+std::string control_plane_lines(const InitPlan& plan, const std::string& join_line,
+                                const Withheld& withheld) {
+  if (!check_takes_control_planes(plan.configuration.cluster)) return {};
+  if (plan.certificate_key.empty())
+    return fmt::format(
+        "You can now join any number of control-plane nodes by copying certificate authorities\n"
+        "and service account keys on each node and then running the following as root:\n\n"
+        "{} \\\n\t--control-plane\n\n",
+        join_line);
+  const std::string& key = withheld.certificate_key ? std::string("<value withheld>") : plan.certificate_key;
+  return fmt::format(
+      "You can now join any number of control-plane nodes running the following command on each as root:\n\n"
+      "{} \\\n\t--control-plane --certificate-key {}\n\n"
+      "The certificate key opens all secrets of the control plane: keep it to yourself. What was uploaded is "
+      "deleted\n"
+      "after two hours; \"cloudless init phase upload-certs --upload-certs\" uploads it again.\n\n",
+      join_line, key);
+}
+
+}  // namespace
+
+std::string init_message(const InitPlan& plan, const std::string& ca_pin, Withheld withheld) {
   const std::string admin = plan.layout.kubernetes_dir + "/admin.conf";
-  std::string text = fmt::format(
-      "\nYour Kubernetes control-plane has initialized successfully!\n\n"
-      "To start using your cluster, you need to run the following as a regular user:\n\n"
-      "  mkdir -p $HOME/.kube\n"
-      "  sudo cp -i {0} $HOME/.kube/config\n"
-      "  sudo chown $(id -u):$(id -g) $HOME/.kube/config\n\n"
-      "Alternatively, if you are the root user, you can run:\n\n"
-      "  export KUBECONFIG={0}\n\n"
-      "The pod network, Services, load balancer and DNS run already. After a restart of this machine, "
-      "run:\n\n"
-      "  cloudless kubelet --detach{1}\n\n",
-      admin, plan.node.data_dir == NodeFlags().data_dir ? "" : " --data-dir " + plan.node.data_dir);
-  const std::string token = skip_token_print ? "<value withheld>" : plan.tokens.front().token.text();
-  return text +
+  const std::string token = withheld.token ? "<value withheld>" : plan.tokens.front().token.text();
+  const std::string join_line = join_command_line(plan.configuration.endpoint(), token, ca_pin);
+  return fmt::format(
+             "\nYour Kubernetes control-plane has initialized successfully!\n\n"
+             "To start using your cluster, you need to run the following as a regular user:\n\n"
+             "  mkdir -p $HOME/.kube\n"
+             "  sudo cp -i {0} $HOME/.kube/config\n"
+             "  sudo chown $(id -u):$(id -g) $HOME/.kube/config\n\n"
+             "Alternatively, if you are the root user, you can run:\n\n"
+             "  export KUBECONFIG={0}\n\n"
+             "The pod network, Services, load balancer and DNS run already. After a restart of this machine, "
+             "run:\n\n"
+             "  cloudless kubelet --detach{1}\n\n",
+             admin, plan.node.data_dir == NodeFlags().data_dir ? "" : " --data-dir " + plan.node.data_dir) +
+         control_plane_lines(plan, join_line, withheld) +
          fmt::format(
              "Then you can join any number of worker nodes by running the following on each as root:\n\n{}\n",
-             join_command_line(plan.configuration.endpoint(), token, ca_pin));
+             join_line);
 }
 
 }  // namespace cloudless::cli

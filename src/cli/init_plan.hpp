@@ -6,9 +6,9 @@
 
 #include "bootstrap/documents.hpp"
 #include "bootstrap/preflight.hpp"
-#include "bootstrap/static_pods.hpp"
 #include "bootstrap/token.hpp"
 #include "cli/control_plane_files.hpp"
+#include "cli/node_address.hpp"
 #include "cli/node_flags.hpp"
 #include "cli/node_layout.hpp"
 
@@ -30,13 +30,11 @@ struct InitFlags {
   std::string token;
   std::string token_ttl;
   bool skip_token_print = false;
+  bool upload_certs = false;
+  std::string certificate_key;
+  bool skip_certificate_key_print = false;
+  bool dry_run = false;
   std::vector<std::string> ignored_checks;
-};
-
-/// What the machine says where nobody else does.
-struct MachineIdentity {
-  std::string name;
-  std::string address;
 };
 
 struct InitPlan {
@@ -47,7 +45,9 @@ struct InitPlan {
   NodeLayout layout;
   /// kubeadm-flags.env's content.
   std::vector<std::string> kubelet_arguments;
-  bootstrap::ControlPlanePodOptions pods;
+  /// By which further control-plane nodes get the shared certificates; empty: they are not uploaded.
+  std::string certificate_key;
+  bool dry_run = false;
   bootstrap::PreflightOptions preflight;
   std::vector<std::string> ignored_checks;
   std::vector<bootstrap::BootstrapTokenSpec> tokens;
@@ -61,7 +61,13 @@ Result<InitPlan> plan_init(InitFlags flags, bootstrap::Documents documents, cons
 /// The line by which another machine joins.
 std::string join_command_line(const std::string& endpoint, const std::string& token,
                               const std::string& ca_pin);
+
+/// Secrets that the message leaves out.
+struct Withheld {
+  bool token = false;
+  bool certificate_key = false;
+};
 /// What kubeadm says at the end.
-std::string init_message(const InitPlan& plan, const std::string& ca_pin, bool skip_token_print);
+std::string init_message(const InitPlan& plan, const std::string& ca_pin, Withheld withheld);
 
 }  // namespace cloudless::cli

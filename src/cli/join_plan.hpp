@@ -1,11 +1,14 @@
-// JoinPlan: how `join` makes this machine a node, from its flags and documents. Pure.
+// JoinPlan: how `join` makes this machine a node, of the control plane or not, from its flags and documents.
+// Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bootstrap/documents.hpp"
 #include "bootstrap/preflight.hpp"
+#include "cli/node_address.hpp"
 #include "cli/node_flags.hpp"
 #include "cli/node_layout.hpp"
 
@@ -23,7 +26,20 @@ struct JoinFlags {
   std::vector<std::string> ca_pins;
   bool skip_ca_verification = false;
   std::string discovery_file;
+  bool control_plane = false;
+  std::string certificate_key;
+  std::string advertise_address;
+  int32_t bind_port = 0;
+  bool dry_run = false;
   std::vector<std::string> ignored_checks;
+};
+
+/// A further control-plane node. What is the cluster's is read from the cluster.
+struct ControlPlaneJoin {
+  /// localAPIEndpoint and nodeRegistration as an InitConfiguration has them.
+  api::kubeadm::v1beta4::InitConfiguration init;
+  /// Empty: the shared certificates have been put in place by hand.
+  std::string certificate_key;
 };
 
 struct JoinPlan {
@@ -36,6 +52,8 @@ struct JoinPlan {
   Duration discovery_limit{};
   NodeLayout layout;
   std::vector<std::string> kubelet_arguments;
+  std::optional<ControlPlaneJoin> control_plane;
+  bool dry_run = false;
   bootstrap::PreflightOptions preflight;
   std::vector<std::string> ignored_checks;
 };
@@ -45,6 +63,6 @@ enum class Credentials { kNeeded, kAtHand };
 /// kInvalid with the rule that is broken; what a node must show is only asked for where it has no credentials
 /// yet.
 Result<JoinPlan> plan_join(const JoinFlags& flags, const bootstrap::Documents& documents,
-                           const std::string& machine_name, Credentials credentials);
+                           const MachineIdentity& machine, Credentials credentials);
 
 }  // namespace cloudless::cli

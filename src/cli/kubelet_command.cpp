@@ -3,11 +3,10 @@
 // so that `cloudless kubelet` alone starts the same node again.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
+#include <optional>
 
 #include "base/files.hpp"
-#include "cli/command.hpp"
+#include "cli/component.hpp"
 #include "cli/control_plane_files.hpp"
 #include "cli/kubelet_flags.hpp"
 #include "cli/node_flags.hpp"
@@ -17,43 +16,128 @@ namespace cloudless::cli {
 
 namespace {
 
-void add_flags(CLI::App& command, KubeletFlags& flags) {
-  flags.node.add_to(command);
-  command
-      .add_option("--kubernetes-dir", flags.layout.kubernetes_dir,
-                  "Where kubeconfigs, certificates and manifests lie")
-      ->capture_default_str();
-  command.add_option("--certificates-dir", flags.layout.certificates_dir,
-                     "Where the cluster's certificates lie (default: pki below --kubernetes-dir)");
-  command.add_option("--config", flags.config,
-                     "A KubeletConfiguration file (default: the one that init or join made)");
-  command.add_option("--kubeconfig", flags.kubeconfig,
-                     "Who the node is (default: kubelet.conf below --kubernetes-dir)");
-  command.add_option("--bootstrap-kubeconfig", flags.bootstrap_kubeconfig,
-                     "A kubeconfig with a bootstrap token, for a node that has no certificate yet");
-  command.add_option("--cert-dir", flags.cert_dir, "Where the node's own certificates lie");
-  command.add_option("--pod-manifest-path", flags.manifest_dir, "The folder of static pods");
-  for (const char* name : {"--pod-infra-container-image", "--cgroup-driver", "--fail-swap-on",
-                           "--rotate-certificates", "--rotate-server-certificates", "--v"})
-    command.add_option(name, flags.without_effect, "Taken for the kubelet's sake; has no effect")
-        ->group("kubelet");
-  for (CLI::Option* option : command.get_options()) {
-    if (option->get_items_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  }
+// Known upstream, without meaning here: what a KubeletConfiguration says better, tuning, and what other
+// programs do.
+void bind_ineffective(FlagSet& set) {
+  using Takes = FlagSet::Takes;
+  set.without_effect(Takes::kValue, {"address",
+                                     "allowed-unsafe-sysctls",
+                                     "authentication-token-webhook-cache-ttl",
+                                     "authorization-mode",
+                                     "authorization-webhook-cache-authorized-ttl",
+                                     "authorization-webhook-cache-unauthorized-ttl",
+                                     "cgroup-driver",
+                                     "client-ca-file",
+                                     "cloud-config",
+                                     "cloud-provider",
+                                     "cluster-dns",
+                                     "cluster-domain",
+                                     "config-dir",
+                                     "container-log-max-files",
+                                     "container-log-max-size",
+                                     "cpu-cfs-quota-period",
+                                     "cpu-manager-policy",
+                                     "cpu-manager-policy-options",
+                                     "cpu-manager-reconcile-period",
+                                     "enforce-node-allocatable",
+                                     "event-burst",
+                                     "event-qps",
+                                     "eviction-hard",
+                                     "eviction-max-pod-grace-period",
+                                     "eviction-minimum-reclaim",
+                                     "eviction-pressure-transition-period",
+                                     "eviction-soft",
+                                     "eviction-soft-grace-period",
+                                     "feature-gates",
+                                     "file-check-frequency",
+                                     "hairpin-mode",
+                                     "healthz-bind-address",
+                                     "healthz-port",
+                                     "housekeeping-interval",
+                                     "http-check-frequency",
+                                     "image-credential-provider-bin-dir",
+                                     "image-credential-provider-config",
+                                     "image-gc-high-threshold",
+                                     "image-gc-low-threshold",
+                                     "image-service-endpoint",
+                                     "kube-api-burst",
+                                     "kube-api-content-type",
+                                     "kube-api-qps",
+                                     "kube-reserved",
+                                     "kube-reserved-cgroup",
+                                     "kubelet-cgroups",
+                                     "lock-file",
+                                     "log-flush-frequency",
+                                     "max-open-files",
+                                     "max-pods",
+                                     "memory-manager-policy",
+                                     "minimum-image-ttl-duration",
+                                     "node-status-max-images",
+                                     "node-status-update-frequency",
+                                     "oom-score-adj",
+                                     "pod-cidr",
+                                     "pod-infra-container-image",
+                                     "pod-max-pids",
+                                     "pods-per-core",
+                                     "provider-id",
+                                     "qos-reserved",
+                                     "read-only-port",
+                                     "reserved-cpus",
+                                     "reserved-memory",
+                                     "resolv-conf",
+                                     "root-dir",
+                                     "runtime-cgroups",
+                                     "runtime-request-timeout",
+                                     "streaming-connection-idle-timeout",
+                                     "sync-frequency",
+                                     "system-cgroups",
+                                     "system-reserved",
+                                     "system-reserved-cgroup",
+                                     "tls-cert-file",
+                                     "tls-cipher-suites",
+                                     "tls-min-version",
+                                     "tls-private-key-file",
+                                     "topology-manager-policy",
+                                     "topology-manager-policy-options",
+                                     "topology-manager-scope",
+                                     "vmodule",
+                                     "volume-plugin-dir",
+                                     "volume-stats-agg-period"});
+  set.without_effect(Takes::kTruth, {"anonymous-auth",
+                                     "authentication-token-webhook",
+                                     "cgroups-per-qos",
+                                     "contention-profiling",
+                                     "cpu-cfs-quota",
+                                     "enable-controller-attach-detach",
+                                     "enable-debugging-handlers",
+                                     "enable-server",
+                                     "exit-on-lock-contention",
+                                     "fail-swap-on",
+                                     "kernel-memcg-notification",
+                                     "local-storage-capacity-isolation",
+                                     "log-cadvisor-usage",
+                                     "make-iptables-util-chains",
+                                     "protect-kernel-defaults",
+                                     "register-node",
+                                     "registry-burst",
+                                     "registry-qps",
+                                     "rotate-certificates",
+                                     "rotate-server-certificates",
+                                     "runonce",
+                                     "seccomp-default",
+                                     "serialize-image-pulls"});
+  set.refused({"manifest-url", "manifest-url-header"},
+              "static pods are read from a folder alone; use --pod-manifest-path");
 }
 
 // Parses into `flags`; a status to exit with where help was asked for or the line makes no sense.
-std::optional<int> parse(std::vector<std::string> arguments, KubeletFlags& flags) {
-  CLI::App app("The agent of a node: the kubelet's role, and the node's network, addresses and names",
-               "cloudless kubelet");
-  add_flags(app, flags);
-  std::ranges::reverse(arguments);  // as CLI11 wants a vector of them
-  try {
-    app.parse(std::move(arguments));
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kSuccess : kUsage;
-  }
-  return std::nullopt;
+std::optional<int> parse(const std::vector<std::string>& arguments, KubeletFlags& flags) {
+  FlagSet set;
+  flags.bind(set);
+  const auto status = parse_command_line("kubelet", set, arguments);
+  flags.ineffective = set.ineffective();
+  flags.layout.data_dir = flags.node.data_dir;
+  return status;
 }
 
 NodeProgramOptions program_options(const KubeletFlags& flags, NodeAgentOptions agent) {
@@ -66,6 +150,7 @@ NodeProgramOptions program_options(const KubeletFlags& flags, NodeAgentOptions a
   out.join.discovery_file = flags.bootstrap_kubeconfig;
   out.agent = std::move(agent);
   out.facts_path = flags.layout.facts();
+  out.api_servers_path = flags.layout.api_servers();
   out.kubelet_config_path = flags.config.empty() ? flags.layout.kubelet_config() : flags.config;
   out.waits_for_ready = false;
   return out;
@@ -73,16 +158,28 @@ NodeProgramOptions program_options(const KubeletFlags& flags, NodeAgentOptions a
 
 }  // namespace
 
+void KubeletFlags::bind(FlagSet& set) {
+  node.bind(set);
+  set.text("kubernetes-dir", layout.kubernetes_dir, "Where kubeconfigs, certificates and manifests lie");
+  set.text("certificates-dir", layout.certificates_dir,
+           "Where the cluster's certificates lie (default: pki below --kubernetes-dir)");
+  set.text("config", config, "A KubeletConfiguration file (default: the one that init or join made)");
+  set.text("kubeconfig", kubeconfig, "Who the node is (default: kubelet.conf below --kubernetes-dir)");
+  set.text("bootstrap-kubeconfig", bootstrap_kubeconfig,
+           "A kubeconfig with a bootstrap token, for a node that has no certificate yet");
+  set.text("cert-dir", cert_dir, "Where the node's own certificates lie");
+  set.text("pod-manifest-path", manifest_dir, "The folder of static pods");
+  set.number("v", verbosity, "4 and more: log more");
+  bind_ineffective(set);
+}
+
 Result<KubeletFlags> parse_kubelet_flags(std::vector<std::string> arguments) {
-  CLI::App app;
   KubeletFlags flags;
-  add_flags(app, flags);
-  std::ranges::reverse(arguments);
-  try {
-    app.parse(std::move(arguments));
-  } catch (const CLI::ParseError& error) {
-    return fail(Code::kInvalid, "the node agent's flags: {}", error.what());
-  }
+  FlagSet set;
+  flags.bind(set);
+  if (const auto parsed = set.parse(arguments); !parsed)
+    return fail(Code::kInvalid, "the node agent's flags: {}", parsed.error().message);
+  flags.ineffective = set.ineffective();
   flags.layout.data_dir = flags.node.data_dir;
   return flags;
 }
@@ -114,15 +211,16 @@ namespace {
 int run_kubelet(const std::vector<std::string>& given) {
   KubeletFlags first;
   if (const auto status = parse(given, first)) return *status;
-  first.layout.data_dir = first.node.data_dir;
   std::vector<std::string> arguments;
   if (const auto text = read_file(first.layout.kubelet_flags())) arguments = decode_flags_file(*text);
   arguments.insert(arguments.end(), given.begin(), given.end());
   KubeletFlags flags;
-  if (const auto status = parse(std::move(arguments), flags)) return *status;
-  flags.layout.data_dir = flags.node.data_dir;
+  if (const auto status = parse(arguments, flags)) return *status;
+  if (flags.verbosity >= 4) flags.node.log.level = "debug";
   if (geteuid() != 0) return report_failure({Code::kPermissionDenied, "running pods needs root: use sudo"});
-  auto options = kubelet_options(flags, flags.node.log.make_logger());
+  const Logger early = flags.node.log.make_logger();
+  notice_ineffective(flags.ineffective, early);
+  auto options = kubelet_options(flags, early);
   if (!options) return report_failure(options.error());
   return run_service(flags.node.service(), [&](Logger log, const ReadyReport& ready) {
     return NodeProgram(std::move(*options), std::move(log)).run(ready, {});
@@ -132,13 +230,9 @@ int run_kubelet(const std::vector<std::string>& given) {
 }  // namespace
 
 void add_kubelet_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* kubelet = app.add_subcommand("kubelet", "Run the agent of a node that init or join has set up");
   // The whole line goes to a parser that knows the flags of the file, too.
-  kubelet->set_help_flag();
-  kubelet->allow_extras();
-  kubelet->callback([kubelet, &invocation] {
-    invocation.run = [arguments = kubelet->remaining()] { return run_kubelet(arguments); };
-  });
+  add_flag_set_command(app, invocation, "kubelet", "Run the agent of a node that init or join has set up",
+                       run_kubelet);
 }
 
 }  // namespace cloudless::cli

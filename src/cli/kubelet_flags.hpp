@@ -19,7 +19,11 @@ struct KubeletFlags {
   std::string bootstrap_kubeconfig;
   std::string cert_dir;
   std::string manifest_dir;
-  std::string without_effect;  // flags of the kubelet that change nothing here
+  int64_t verbosity = 0;
+  /// Flags of the kubelet that were given and change nothing here.
+  std::vector<std::string> ineffective;
+
+  void bind(FlagSet& set);
 };
 
 /// kInvalid for a flag that is none.

@@ -55,6 +55,12 @@ Result<net::IpAddress> detect_node_address() {
   return fail(Code::kNotFound, "this machine has no address but loopback; name one with --node-ip");
 }
 
+MachineIdentity detect_machine() {
+  MachineIdentity machine{.name = detect_node_name(), .address = {}};
+  if (const auto address = detect_node_address()) machine.address = address->to_string();
+  return machine;
+}
+
 std::string detect_node_name() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "node";

@@ -13,4 +13,12 @@ Result<net::IpAddress> detect_node_address();
 /// The machine's name in lower case, as the kubelet takes it.
 std::string detect_node_name();
 
+/// What the machine says where nobody else does. The address is empty where it has none: that is told by the
+/// rule that it breaks.
+struct MachineIdentity {
+  std::string name;
+  std::string address;
+};
+MachineIdentity detect_machine();
+
 }  // namespace cloudless::cli

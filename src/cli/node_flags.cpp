@@ -33,6 +33,25 @@ void NodeFlags::add_to(CLI::App& command) {
   log.add_to(command);
 }
 
+void NodeFlags::bind(FlagSet& set) {
+  set.text("data-dir", data_dir, "Where everything is kept");
+  for (const char* name : {"hostname-override", "node-name"})
+    set.text(name, node_name, "This node's name (default: the machine's)");
+  set.text("node-ip", node_ip, "The address that others reach this node by");
+  set.repeated("dns-listen", dns_listen, "ADDRESS:PORT to answer DNS on (default: the node's, port 53)");
+  set.repeated("image", images, "An OCI archive whose image pods may use without a registry");
+  for (const char* name : {"container-runtime-endpoint", "cri-socket"})
+    set.text(name, runtime_endpoint, "A CRI socket, unix:///... (default: a containerd of our own)");
+  set.text("cgroup-root", cgroup_root, "The cgroup that holds the pods'");
+  set.list("node-labels", node_labels, "KEY=VALUE labels to register the node with");
+  set.list("register-with-taints", register_with_taints, "KEY=VALUE:EFFECT taints to register with");
+  for (const char* name : {"port", "kubelet-port"}) set.port(name, kubelet_port, "The node agent's port");
+  set.port("gossip-port", gossip_port, "The UDP port by which nodes watch each other");
+  set.truth("detach", detach, "Return once it is ready; it goes on in the background");
+  set.text("log-level", log.level, "What to log: debug, info, warn or error");
+  for (const char* name : {"logging-format", "log-format"}) set.text(name, log.format, "text or json");
+}
+
 std::vector<std::string> NodeFlags::arguments() const {
   const NodeFlags usual;
   std::vector<std::string> out;

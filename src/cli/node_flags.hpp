@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/flag_set.hpp"
 #include "cli/node_agent.hpp"
 #include "cli/service.hpp"
 
@@ -30,6 +31,8 @@ struct NodeFlags {
 
   NodeFlags();
   void add_to(CLI::App& command);
+  /// The same, for a command that takes the kubelet's place.
+  void bind(FlagSet& set);
   /// The flags by which `kubelet` runs the same node again: those that have other values than by default,
   /// without
   /// --detach and what concerns the log.

@@ -56,6 +56,8 @@ class NodeJoin {
   /// All references outlive this.
   NodeJoin(JoinOptions options, net::Resolver& resolver, Random& random, const Clock& clock, Logger log);
 
+  /// Step 1: "https://host:port" of the cluster; its CA is in `files`. Errors as credentials().
+  runtime::Task<Result<std::string>> discover();
   /// Steps 1 and 2 where they are due. The way to the API as the node; its certificate is read anew when it
   /// is renewed. kInvalid where a token is needed and none given; kUnauthenticated where the cluster cannot
   /// be trusted.
@@ -66,7 +68,6 @@ class NodeJoin {
   runtime::Task<Result<>> renew(const client::Client& client);
 
  private:
-  runtime::Task<Result<std::string>> discover();
   runtime::Task<Result<std::string>> discover_by_token();
   Result<std::string> discover_by_file() const;
   runtime::Task<Result<>> ask_for_certificate(std::string server);

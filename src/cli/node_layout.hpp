@@ -5,8 +5,9 @@
 //     <data_dir>/kubelet/kubeadm-flags.env   the agent's flags, as kubeadm writes them for the kubelet
 //     <data_dir>/kubelet/pki/                the node's own certificates
 //     <data_dir>/cluster.json                ClusterFacts
-//     <data_dir>/control-plane.yaml          on a control-plane node: what `init` was told, defaults filled
-//     in <data_dir>/db/                         on a control-plane node: the store
+//     <data_dir>/api-servers                 where the API servers are, one URL a line
+//     <data_dir>/control-plane.yaml          on a control-plane node: its configuration, defaults filled in
+//     <data_dir>/db/                         on the control-plane node of a cluster without an external store
 #pragma once
 
 #include <string>
@@ -31,6 +32,7 @@ struct NodeLayout {
   std::string kubelet_config() const { return data_dir + "/kubelet/config.yaml"; }
   std::string kubelet_flags() const { return data_dir + "/kubelet/kubeadm-flags.env"; }
   std::string facts() const { return data_dir + "/cluster.json"; }
+  std::string api_servers() const { return data_dir + "/api-servers"; }
   std::string control_plane() const { return data_dir + "/control-plane.yaml"; }
   std::string store_dir() const { return data_dir + "/db"; }
   NodeFiles node_files() const {

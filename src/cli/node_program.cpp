@@ -22,6 +22,10 @@ constexpr size_t kWorkerQueue = 100;
 constexpr Duration kRenewalCheck = std::chrono::hours(12);
 // How soon what was not to be had is asked for again: an API server that starts takes seconds.
 constexpr Duration kRenewalRetry = std::chrono::seconds(5);
+// An address that has moved away with its node's power says nothing: a node asks sooner than other clients,
+// so that its lease is renewed through another server in time.
+constexpr Duration kPingAfter = std::chrono::seconds(12);
+constexpr Duration kPingTimeout = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -60,6 +64,11 @@ Task<Result<std::string>> NodeProgram::start(Bootstrap bootstrap) {
   CO_TRY(co_await start_agent());
   std::string message = fmt::format("The node agent of {} runs\n", options_.agent.node_name);
   if (bootstrap) message = CO_TRY(co_await bootstrap(resolver_, random_));
+  api_servers_->start(scope_, *informers_, agent_->membership());
+  deaths_ = std::make_unique<DeathAnnouncer>(
+      options_.agent.node_name, options_.control_plane ? gossip::AtHalf::kReports : gossip::AtHalf::kIsSilent,
+      *informers_, agent_->membership(), log_.named("gossip"));
+  scope_.spawn(deaths_->run());
   if (options_.waits_for_ready) CO_TRY(co_await wait_until_ready(*informers_, options_.agent.node_name));
   scope_.spawn(renew_node_certificates());
   if (options_.control_plane) scope_.spawn(renew_control_plane(*options_.control_plane));
@@ -67,8 +76,12 @@ Task<Result<std::string>> NodeProgram::start(Bootstrap bootstrap) {
 }
 
 Task<Result<>> NodeProgram::connect() {
-  connection_ =
-      CO_TRY(client::Connection::make(CO_TRY(co_await join_.credentials()), resolver_, log_.named("client")));
+  auto way = CO_TRY(co_await join_.credentials());
+  way.ping_after = kPingAfter;
+  way.ping_timeout = kPingTimeout;
+  connection_ = CO_TRY(client::Connection::make(std::move(way), resolver_, log_.named("client")));
+  api_servers_ = std::make_unique<ApiServers>(options_.api_servers_path, *connection_);
+  api_servers_->load();
   client_ = std::make_unique<client::Client>(*connection_,
                                              client::Client::Options{.user_agent = "cloudless/kubelet"});
   informers_ = std::make_unique<client::Informers>(*client_, loop_, random_, log_.named("informers"));

@@ -9,8 +9,10 @@
 #include <memory>
 #include <optional>
 
+#include "cli/api_servers.hpp"
 #include "cli/cluster_facts.hpp"
 #include "cli/control_plane_files.hpp"
+#include "cli/death_announcer.hpp"
 #include "cli/node_agent.hpp"
 #include "cli/node_join.hpp"
 #include "cli/service.hpp"
@@ -25,6 +27,8 @@ struct NodeProgramOptions {
   NodeAgentOptions agent;
   /// Where ClusterFacts are kept.
   std::string facts_path;
+  /// Where the cluster's API servers are kept.
+  std::string api_servers_path;
   /// The node's KubeletConfiguration, which `agent` follows already where the file is there. Where it is not,
   /// the cluster's is fetched, kept and followed. Empty: none.
   std::string kubelet_config_path;
@@ -66,9 +70,11 @@ class NodeProgram {
   net::Resolver resolver_;
   NodeJoin join_;
   std::unique_ptr<client::Connection> connection_;
+  std::unique_ptr<ApiServers> api_servers_;
   std::unique_ptr<client::Client> client_;
   std::unique_ptr<client::Informers> informers_;
   std::unique_ptr<NodeAgent> agent_;
+  std::unique_ptr<DeathAnnouncer> deaths_;
   runtime::TaskScope scope_;
 };
 

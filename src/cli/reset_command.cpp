@@ -14,6 +14,7 @@
 #include "bootstrap/documents.hpp"
 #include "bootstrap/reset.hpp"
 #include "cli/command.hpp"
+#include "cli/dry_run.hpp"
 #include "cli/files.hpp"
 #include "cli/instance.hpp"
 #include "cli/kubelet_flags.hpp"
@@ -39,6 +40,7 @@ struct ResetCommandOptions {
   api::kubeadm::v1beta4::ResetConfiguration document;
   std::string table_prefix = "cloudless";
   bool force = false;
+  bool dry_run = false;
   LogOptions log;
 };
 
@@ -171,17 +173,31 @@ void remove_if_empty(const std::string& path) {
   if (std::filesystem::is_empty(path, ignored)) std::filesystem::remove(path, ignored);
 }
 
-Result<> remove_kubernetes_files(const NodeLayout& layout,
-                                 const api::kubeadm::v1beta4::ResetConfiguration& config) {
+std::vector<bootstrap::ResetStep> kubernetes_steps(const NodeLayout& layout,
+                                                   const api::kubeadm::v1beta4::ResetConfiguration& config) {
   bootstrap::ResetOptions options;
   options.kubernetes_directory = layout.kubernetes_dir;
   options.kubelet_directory = layout.data_dir + "/kubelet";
   auto wanted = config;
   if (wanted.certificatesDir.empty()) wanted.certificatesDir = layout.pki_dir();
-  for (const bootstrap::ResetStep& step : bootstrap::plan_reset(options, wanted)) TRY(perform(step));
-  for (const std::string& folder : {layout.manifest_dir(), wanted.certificatesDir, layout.kubernetes_dir})
+  return bootstrap::plan_reset(options, wanted);
+}
+
+Result<> remove_kubernetes_files(const NodeLayout& layout,
+                                 const api::kubeadm::v1beta4::ResetConfiguration& config) {
+  for (const bootstrap::ResetStep& step : kubernetes_steps(layout, config)) TRY(perform(step));
+  const std::string certificates = config.certificatesDir.empty() ? layout.pki_dir() : config.certificatesDir;
+  for (const std::string& folder : {layout.manifest_dir(), certificates, layout.kubernetes_dir})
     remove_if_empty(folder);
   return {};
+}
+
+int run_dry(const ResetCommandOptions& options) {
+  const auto layout = layout_of(options.data_dir);
+  fmt::print("{}", describe(layout ? kubernetes_steps(*layout, options.document)
+                                   : std::vector<bootstrap::ResetStep>(),
+                            options.data_dir));
+  return kSuccess;
 }
 
 Result<> remove_state(const ResetCommandOptions& options) {
@@ -229,6 +245,7 @@ Result<> read_document(ResetCommandOptions& options) {
   if (!documents.reset) return fail(Code::kInvalid, "{} has no ResetConfiguration", options.config);
   options.document = *documents.reset;
   options.force = options.force || options.document.force;
+  options.dry_run = options.dry_run || options.document.dryRun;
   return {};
 }
 
@@ -236,6 +253,7 @@ int run_reset(ResetCommandOptions options) {
   if (geteuid() != 0) return report_failure({Code::kPermissionDenied, "reset needs root: use sudo"});
   if (const auto read = read_document(options); !read) return report_failure(read.error());
   if (!std::filesystem::exists(options.data_dir)) return kSuccess;
+  if (options.dry_run) return run_dry(options);
   if (!confirmed(options)) return report_failure({Code::kCancelled, "aborted reset operation"});
   const Logger log = options.log.make_logger();
   runtime::EventLoop loop;
@@ -258,6 +276,7 @@ void add_reset_command(CLI::App& app, Invocation& invocation) {
   reset->add_option("--config", options->config, "A kubeadm.k8s.io/v1beta4 ResetConfiguration");
   reset->add_option("--nft-table-prefix", options->table_prefix, "The nft tables' name")
       ->capture_default_str();
+  reset->add_flag("--dry-run", options->dry_run, "Say what would be removed, and remove nothing");
   reset->add_flag("-f,--force", options->force, "Do not ask");
   options->log.add_to(*reset);
   reset->callback([options, &invocation] { invocation.run = [options] { return run_reset(*options); }; });

@@ -1,6 +1,4 @@
 // `cloudless scheduler`: kube-scheduler's role with its flags.
-#include <CLI/CLI.hpp>
-
 #include "cli/component.hpp"
 #include "scheduler/scheduler.hpp"
 
@@ -22,20 +20,23 @@ class Role final : public ComponentRole {
   scheduler::Scheduler scheduler_;
 };
 
+int run(const std::vector<std::string>& arguments) {
+  ComponentFlags flags{.name = "kube-scheduler", .secure_port = kSecurePort};
+  FlagSet set;
+  flags.bind(set);
+  set.without_effect(FlagSet::Takes::kValue,
+                     {"lock-object-name", "lock-object-namespace", "pod-max-in-unschedulable-pods-duration"});
+  set.refused({"config", "write-config-to"}, "profiles and plugins of the scheduler cannot be configured");
+  if (const auto status = parse_command_line("scheduler", set, arguments)) return *status;
+  const Logger log = flags.make_logger(set);
+  notice_ineffective(set.ineffective(), log);
+  return run_component(flags, log, [](const ComponentParts& parts) { return std::make_unique<Role>(parts); });
+}
+
 }  // namespace
 
 void add_scheduler_command(CLI::App& app, Invocation& invocation) {
-  auto flags = std::make_shared<ComponentFlags>();
-  flags->name = "kube-scheduler";
-  flags->secure_port = kSecurePort;
-  CLI::App* command = app.add_subcommand("scheduler", "Run the scheduler by itself (kube-scheduler)");
-  flags->add_to(*command, {"--authentication-kubeconfig", "--authorization-kubeconfig", "--client-ca-file",
-                           "--requestheader-client-ca-file", "--v", "--feature-gates", "--profiling"});
-  command->callback([flags, &invocation] {
-    invocation.run = [flags] {
-      return run_component(*flags, [](const ComponentParts& parts) { return std::make_unique<Role>(parts); });
-    };
-  });
+  add_flag_set_command(app, invocation, "scheduler", "Run the scheduler by itself (kube-scheduler)", run);
 }
 
 }  // namespace cloudless::cli

@@ -8,11 +8,10 @@
 #include "base/strings.hpp"
 #include "bootstrap/token.hpp"
 #include "cli/command.hpp"
+#include "cli/shared_certificates.hpp"
+#include "cli/short_work.hpp"
 #include "client/connection.hpp"
 #include "pki/certificate.hpp"
-#include "runtime/event_loop.hpp"
-#include "runtime/scope.hpp"
-#include "runtime/worker_pool.hpp"
 
 namespace cloudless::cli {
 
@@ -31,6 +30,7 @@ struct TokenOptions {
   std::vector<std::string> usages{"signing", "authentication"};
   std::vector<std::string> groups{std::string(bootstrap::kDefaultNodeTokenGroup)};
   bool print_join_command = false;
+  std::string certificate_key;
   std::vector<std::string> doomed;
 };
 
@@ -63,18 +63,23 @@ Result<BootstrapTokenSpec> spec_of(const TokenOptions& options, Random& random, 
   return spec;
 }
 
-Result<std::string> join_command(const client::ConnectionConfig& config, const BootstrapTokenId& token) {
+Result<std::string> join_command(const client::ConnectionConfig& config, const BootstrapTokenId& token,
+                                 const std::string& certificate_key) {
   std::string_view server = config.server;
   if (server.starts_with("https://")) server.remove_prefix(std::string_view("https://").size());
   const auto ca = TRY(pki::Certificate::from_pem(config.ca));
-  return fmt::format("cloudless join {} --token {} --discovery-token-ca-cert-hash {} ", server, token.text(),
-                     ca.public_key_pin());
+  std::string line = fmt::format("cloudless join {} --token {} --discovery-token-ca-cert-hash {} ", server,
+                                 token.text(), ca.public_key_pin());
+  if (!certificate_key.empty()) line += "--control-plane --certificate-key " + certificate_key;
+  return line;
 }
 
 Task<Result<>> create(Session session, const TokenOptions& options) {
+  if (!options.certificate_key.empty()) CO_TRY(check_certificate_key(options.certificate_key));
   const BootstrapTokenSpec spec = CO_TRY(spec_of(options, session.random, session.now));
-  const std::string answer =
-      options.print_join_command ? CO_TRY(join_command(session.config, spec.token)) : spec.token.text();
+  const std::string answer = options.print_join_command
+                                 ? CO_TRY(join_command(session.config, spec.token, options.certificate_key))
+                                 : spec.token.text();
   CO_TRY(co_await bootstrap::create_token(session.client, spec));
   fmt::print("{}\n", answer);
   co_return {};
@@ -104,25 +109,20 @@ std::string kubeconfig_path(const TokenOptions& options) {
   return access(kOfInit, F_OK) == 0 ? kOfInit : "/var/lib/cloudless/admin.conf";
 }
 
-Task<Result<>> run_with_client(const TokenOptions& options, Action action, net::Resolver& resolver,
-                               const Clock& clock, Logger log) {
+Task<Result<>> run_with_client(const TokenOptions& options, Action action, const ShortWork& work) {
   const auto config = CO_TRY(client::load_kubeconfig(kubeconfig_path(options)));
   const auto connection =
-      CO_TRY(client::Connection::make(CO_TRY(client::connection_options(config)), resolver, log));
+      CO_TRY(client::Connection::make(CO_TRY(client::connection_options(config)), work.resolver, work.log));
   const Client client(*connection);
-  SystemRandom random;
-  Result<> outcome = co_await action(Session{client, config, random, clock.wall_now()}, options);
+  Result<> outcome = co_await action(Session{client, config, work.random, work.clock.wall_now()}, options);
   co_await connection->stop();
   co_return outcome;
 }
 
 int run_action(const TokenOptions& options, Action action) {
   const Logger log = LogOptions{.level = "warn", .format = "text"}.make_logger();
-  runtime::WorkerPool workers("resolver", 1, 10);
-  net::Resolver resolver(workers);
-  runtime::LoopThread thread("token");
-  const Result<> outcome = runtime::run_blocking(
-      thread.loop(), run_with_client(options, action, resolver, thread.loop().clock(), log));
+  const Result<> outcome =
+      run_short_work(log, [&](const ShortWork& work) { return run_with_client(options, action, work); });
   return outcome ? kSuccess : report_failure(outcome.error());
 }
 
@@ -155,6 +155,9 @@ void add_token_commands(CLI::App& app, Invocation& invocation) {
   creation->add_option("--groups", options->groups, "Groups that it authenticates as")->delimiter(',');
   creation->add_flag("--print-join-command", options->print_join_command,
                      "Print the whole command for a node to join by");
+  creation->add_option(
+      "--certificate-key", options->certificate_key,
+      "With --print-join-command: for a control-plane node, with this key of the uploaded certificates");
   add(creation, create);
   add(token->add_subcommand("list", "List the tokens"), list);
   CLI::App* deletion = token->add_subcommand("delete", "Delete tokens");
