@@ -30,7 +30,7 @@ std::unexpected<Error> file_error(std::string_view doing, const std::string& pat
 // Where the file system does not say: what every disk of today accepts.
 constexpr size_t kCommonBlock = 4096;
 // Bytes that are copied to an aligned buffer at a time.
-constexpr size_t kBufferSize = 1 << 20;
+constexpr size_t kBufferSize = 256 << 10;
 
 class SystemFile final : public File {
  public:

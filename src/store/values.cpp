@@ -41,7 +41,22 @@ SharedBytes Values::cached(std::string_view key, Revision revision) {
 void Values::drop(Entry& entry) {
   bytes_ -= cost(entry);
   unlink(entry);
-  by_slot_.erase(slot(entry.key, entry.revision));
+  const size_t slot = Values::slot(entry.key, entry.revision);
+  by_slot_.erase(slot);
+  note_dropped(slot);
+}
+
+void Values::note_dropped(size_t slot) {
+  if (limit_bytes_ == most_bytes_) return;
+  dropped_.resize(kDroppedSlots);
+  dropped_[slot % kDroppedSlots] = static_cast<uint32_t>(slot >> 32);
+}
+
+void Values::grow_if_dropped(size_t slot, size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (dropped_.empty() || dropped_[slot % kDroppedSlots] != static_cast<uint32_t>(slot >> 32)) return;
+  limit_bytes_ = std::min(most_bytes_, limit_bytes_ + bytes);
+  if (limit_bytes_ == most_bytes_) dropped_ = {};
 }
 
 void Values::remember(std::string_view key, Revision revision, SharedBytes value) {
@@ -95,6 +110,7 @@ Result<SharedBytes> Values::decode(const Change& change, Revision revision) {
   }();
   if (!decoded) return wrap(decoded.error(), "revision {}", revision);
   SharedBytes value = share(std::move(*decoded));
+  grow_if_dropped(slot(change.key, revision), kEntryOverhead + change.key.size() + value->size());
   remember(change.key, revision, value);
   return value;
 }
