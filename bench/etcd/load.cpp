@@ -1,21 +1,19 @@
 #include "load.hpp"
 
 #include <fmt/format.h>
-#include <grpcpp/grpcpp.h>
+#include <time.h>
 
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
+#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <random>
 #include <thread>
 #include <vector>
 
-#include "etcd/rpc.grpc.pb.h"
+#include "client.hpp"
+#include "etcd/rpc.pb.h"
+#include "kubernetes_mix.hpp"
 #include "kubernetes_objects.hpp"
-#include "unary_load.hpp"
 
 namespace cloudless::bench {
 
@@ -26,121 +24,202 @@ namespace {
 
 // Connections that callers share, as those of kube-apiserver do.
 constexpr int kConnections = 4;
-constexpr int kPods = 500;
-constexpr int kNodes = 50;
 constexpr int64_t kListLimit = 500;
+constexpr uint64_t kMixSeed = 20260301;
+const std::string kPut = "/etcdserverpb.KV/Put";
+const std::string kRange = "/etcdserverpb.KV/Range";
+const std::string kTxn = "/etcdserverpb.KV/Txn";
+const std::string kCompact = "/etcdserverpb.KV/Compact";
+const std::string kWatch = "/etcdserverpb.Watch/Watch";
 
-std::shared_ptr<grpc::Channel> connect(const std::string& endpoint, int number = 0) {
-  grpc::ChannelArguments arguments;
-  // Otherwise channels to one address share one connection.
-  arguments.SetInt("cloudless.connection", number);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetMaxReceiveMessageSize(-1);
-  return grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
+std::string bytes_of(const google::protobuf::MessageLite& message) {
+  return with_prefix(message.SerializeAsString());
 }
 
-std::vector<std::unique_ptr<pb::KV::Stub>> connect_all(const std::string& endpoint, int clients) {
-  std::vector<std::unique_ptr<pb::KV::Stub>> stubs;
-  for (int i = 0; i < std::min(clients, kConnections); ++i) {
-    stubs.push_back(pb::KV::NewStub(connect(endpoint, i)));
-  }
-  return stubs;
+template <class Response>
+Response parsed(std::string_view bytes) {
+  Response response;
+  response.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  return response;
 }
 
-// Hands out the numbers of operations and collects how long each took.
-class Run {
+double own_cpu_us() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+// How long each request took, and the time and CPU of all.
+class Times {
  public:
-  Run(int clients, int total) : total_(total), active_(clients) { latencies_.resize(total); }
-
-  std::optional<int> take() {
-    const int number = next_.fetch_add(1);
-    return number < total_ ? std::optional(number) : std::nullopt;
+  void add(Steady::time_point begun, bool ok) {
+    latencies_.push_back(std::chrono::duration<double, std::milli>(Steady::now() - begun).count());
+    failed_ += ok ? 0 : 1;
   }
-  void ended(int number, Steady::duration took, bool ok) {
-    latencies_[number] = std::chrono::duration<double, std::milli>(took).count();
-    if (!ok) failed_.fetch_add(1);
-  }
-  void leave() {
-    const std::lock_guard lock(mutex_);
-    if (--active_ == 0) done_.notify_all();
-  }
-  LoadResult wait(Steady::time_point begun) {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return active_ == 0; });
-    const double seconds = std::chrono::duration<double>(Steady::now() - begun).count();
+  size_t count() const { return latencies_.size(); }
+  LoadResult result() {
+    const double seconds = std::chrono::duration<double>(Steady::now() - begun_).count();
+    const double cpu = own_cpu_us() - cpu_begun_;
+    const auto count = static_cast<double>(latencies_.size());
     std::sort(latencies_.begin(), latencies_.end());
-    return {.per_second = total_ / seconds,
+    return {.per_second = count / seconds,
             .p50_ms = latencies_[latencies_.size() / 2],
             .p99_ms = latencies_[latencies_.size() * 99 / 100],
             .longest_ms = latencies_.back(),
-            .failed = failed_.load()};
+            .failed = failed_,
+            .own_cpu_us = cpu / count};
   }
 
  private:
-  const int total_;
-  std::atomic<int> next_{0};
-  std::atomic<int64_t> failed_{0};
+  const Steady::time_point begun_ = Steady::now();
+  const double cpu_begun_ = own_cpu_us();
   std::vector<double> latencies_;
-  std::mutex mutex_;
-  std::condition_variable done_;
-  int active_;
+  int64_t failed_ = 0;
 };
 
-// The keys of the mix and what their writers know of them.
-struct Cluster {
-  struct Object {
-    std::mutex mutex;  // one writer at a time, as a controller's work queue has it
-    int64_t revision = 0;
-    int version = 0;
-  };
-  std::vector<Object> pods = std::vector<Object>(kPods);
-  std::vector<Object> leases = std::vector<Object>(kNodes);
-  std::atomic<int> events{0};
-  std::atomic<int64_t> writes{0};
-};
+std::vector<std::string> connections_to(const std::string& endpoint, int callers) {
+  return std::vector<std::string>(static_cast<size_t>(std::min(callers, kConnections)), endpoint);
+}
 
-// One caller of the mix; blocking, so that a step can hold its object.
-class MixCaller {
+std::string put_message(const PutLoad& load, int number) {
+  pb::PutRequest request;
+  request.set_key(fmt::format("{}{:08}", load.prefix, number));
+  request.set_value(json_filler(load.seed + static_cast<uint64_t>(number), load.value_bytes));
+  return bytes_of(request);
+}
+
+// Callers that each send the next of the messages as soon as they have their answer.
+class PutCallers {
  public:
-  MixCaller(pb::KV::Stub& stub, Run& run, Cluster& cluster, uint64_t seed)
-      : stub_(stub), run_(run), cluster_(cluster), random_(seed) {}
+  PutCallers(Client& client, size_t connections, std::vector<std::string> messages)
+      : client_(client), connections_(connections), messages_(std::move(messages)) {}
 
-  void run() {
-    while (const std::optional<int> number = run_.take()) {
-      const auto begun = Steady::now();
-      const bool ok = step(*number);
-      run_.ended(*number, Steady::now() - begun, ok);
-    }
-    run_.leave();
+  void begin(int callers) {
+    for (int i = 0; i < callers; ++i) next(static_cast<size_t>(i) % connections_);
   }
+  /// From now on the messages come around again and again.
+  void repeat() { repeating_ = true; }
+  void stop() { stopped_ = true; }
+  bool done() const { return under_way_ == 0; }
+  Times& times() { return times_; }
 
  private:
-  bool step(int number) {
-    const uint64_t dice = random_() % 100;
-    if (dice < 50) return write_pod(static_cast<int>(random_() % kPods));
-    if (dice < 75) return renew_lease(static_cast<int>(random_() % kNodes));
-    if (dice < 95) return record_event(number);
-    return list_pods();
+  void next(size_t connection) {
+    if (stopped_ || sent_ == messages_.size()) return;
+    const auto begun = Steady::now();
+    std::string message = repeating_ ? messages_[sent_] : std::move(messages_[sent_]);
+    ++sent_;
+    if (repeating_) sent_ %= messages_.size();
+    ++under_way_;
+    client_.call(connection, kPut, std::move(message), [this, connection, begun](bool ok, std::string_view) {
+      times_.add(begun, ok);
+      --under_way_;
+      next(connection);
+    });
   }
-  bool write_pod(int number) {
-    Cluster::Object& pod = cluster_.pods[number];
-    const std::lock_guard lock(pod.mutex);
-    return write(fmt::format("/registry/pods/default/web-{:05}", number), pod,
-                 pod_json(number, pod.version + 1));
+
+  Client& client_;
+  const size_t connections_;
+  std::vector<std::string> messages_;
+  size_t sent_ = 0;
+  size_t under_way_ = 0;
+  bool repeating_ = false;
+  bool stopped_ = false;
+  Times times_;
+};
+
+std::vector<std::string> put_messages(const PutLoad& load) {
+  std::vector<std::string> messages;
+  for (int number = 0; number < load.total; ++number) messages.push_back(put_message(load, number));
+  return messages;
+}
+
+// The answer to one call.
+template <class Response>
+std::optional<Response> ask(const std::string& endpoint, const std::string& path,
+                            const google::protobuf::MessageLite& request) {
+  Client client({endpoint});
+  std::optional<Response> response;
+  bool answered = false;
+  client.call(0, path, bytes_of(request), [&](bool ok, std::string_view answer) {
+    if (ok) response = parsed<Response>(answer);
+    answered = true;
+  });
+  client.run_until([&] { return answered; });
+  return response;
+}
+
+// Counts the events of a WatchResponse (its field 11) without making them.
+int64_t count_events(std::string_view message) {
+  constexpr uint64_t kEvents = 11;
+  constexpr uint64_t kLengthDelimited = 2;
+  size_t at = 0;
+  const auto varint = [&] {
+    uint64_t value = 0;
+    for (int shift = 0; at < message.size(); shift += 7) {
+      const auto byte = static_cast<uint8_t>(message[at++]);
+      value |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  int64_t events = 0;
+  while (at < message.size()) {
+    const uint64_t tag = varint();
+    const uint64_t number = varint();
+    if ((tag & 7) == kLengthDelimited) at += number;
+    events += tag >> 3 == kEvents ? 1 : 0;
   }
-  bool renew_lease(int node) {
-    Cluster::Object& lease = cluster_.leases[node];
-    const std::lock_guard lock(lease.mutex);
-    return write(fmt::format("/registry/leases/kube-node-lease/node-{:03}", node), lease,
-                 lease_json(node, lease.version + 1));
+  return events;
+}
+
+// The callers of the mix, each with one step under way.
+class MixCallers {
+ public:
+  MixCallers(Client& client, size_t connections, KubernetesMix mix)
+      : client_(client), connections_(connections), mix_(std::move(mix)), objects_(mix_.keys.size()) {}
+
+  void begin(int callers) {
+    for (int i = 0; i < callers; ++i) next(static_cast<size_t>(i) % connections_);
   }
-  bool record_event(int number) {
-    Cluster::Object fresh;
-    const int id = cluster_.events.fetch_add(1);
-    return write(fmt::format("/registry/events/default/web-{:05}.{:016x}", number % kPods, id), fresh,
-                 event_json(number % kPods, id));
+  bool done() const { return times_.count() == mix_.steps.size(); }
+  Times& times() { return times_; }
+  int64_t writes() const { return writes_; }
+
+ private:
+  struct Object {
+    int64_t revision = 0;
+    bool busy = false;
+    std::deque<size_t> waiting;  // steps that found it busy
+  };
+
+  void next(size_t connection) {
+    while (taken_ < mix_.steps.size()) {
+      const size_t step = taken_++;
+      if (mix_.steps[step].kind == MixStep::Kind::kList) return list(connection);
+      Object& object = objects_[mix_.steps[step].object];
+      if (!object.busy) return write(connection, step);
+      object.waiting.push_back(step);
+    }
   }
-  bool write(const std::string& key, Cluster::Object& object, std::string value) {
+
+  void list(size_t connection) {
+    pb::RangeRequest request;
+    request.set_key(kPodsFrom);
+    request.set_range_end(kPodsTo);
+    request.set_limit(kListLimit);
+    const auto begun = Steady::now();
+    client_.call(connection, kRange, bytes_of(request), [this, connection, begun](bool ok, std::string_view) {
+      times_.add(begun, ok);
+      next(connection);
+    });
+  }
+
+  void write(size_t connection, size_t number) {
+    MixStep& step = mix_.steps[number];
+    Object& object = objects_[step.object];
+    object.busy = true;
+    const std::string& key = mix_.keys[step.object];
     pb::TxnRequest request;
     pb::Compare& compare = *request.add_compare();
     compare.set_target(pb::Compare::MOD);
@@ -148,170 +227,149 @@ class MixCaller {
     compare.set_mod_revision(object.revision);
     pb::PutRequest& put = *request.add_success()->mutable_request_put();
     put.set_key(key);
-    put.set_value(std::move(value));
+    put.set_value(std::move(step.value));
     request.add_failure()->mutable_request_range()->set_key(key);
-    pb::TxnResponse response;
-    grpc::ClientContext context;
-    if (!stub_.Txn(&context, request, &response).ok() || !response.succeeded()) return false;
-    object.revision = response.header().revision();
-    ++object.version;
-    cluster_.writes.fetch_add(1);
-    return true;
-  }
-  bool list_pods() {
-    pb::RangeRequest request;
-    request.set_key("/registry/pods/");
-    request.set_range_end("/registry/pods0");
-    request.set_limit(kListLimit);
-    pb::RangeResponse response;
-    grpc::ClientContext context;
-    return stub_.Range(&context, request, &response).ok();
+    const auto begun = Steady::now();
+    client_.call(connection, kTxn, bytes_of(request),
+                 [this, connection, begun, &object](bool ok, std::string_view answer) {
+                   const auto response = parsed<pb::TxnResponse>(answer);
+                   times_.add(begun, ok && response.succeeded());
+                   written(object, response, connection);
+                 });
   }
 
-  pb::KV::Stub& stub_;
-  Run& run_;
-  Cluster& cluster_;
-  std::mt19937_64 random_;
+  void written(Object& object, const pb::TxnResponse& response, size_t connection) {
+    if (response.succeeded()) {
+      object.revision = response.header().revision();
+      ++writes_;
+    }
+    object.busy = false;
+    if (object.waiting.empty()) return next(connection);
+    const size_t step = object.waiting.front();
+    object.waiting.pop_front();
+    write(connection, step);
+  }
+
+  Client& client_;
+  const size_t connections_;
+  KubernetesMix mix_;
+  std::vector<Object> objects_;
+  size_t taken_ = 0;
+  int64_t writes_ = 0;
+  Times times_;
 };
 
-// Counts what it is told until it is cancelled.
-class WatchCaller final : public grpc::ClientBidiReactor<pb::WatchRequest, pb::WatchResponse> {
- public:
-  WatchCaller(pb::Watch::Stub& stub, std::atomic<int64_t>& events) : events_(events) {
-    auto& create = *request_.mutable_create_request();
-    create.set_key("/registry/pods/");
-    create.set_range_end("/registry/pods0");
-    create.set_prev_kv(true);
-    stub.async()->Watch(&context_, this);
-    StartWrite(&request_);
-    StartRead(&response_);
-    StartCall();
-  }
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    events_.fetch_add(response_.events_size());
-    StartRead(&response_);
-  }
-  void OnDone(const grpc::Status&) override {
-    const std::lock_guard lock(mutex_);
-    done_ = true;
-    ended_.notify_all();
-  }
-  void stop() {
-    context_.TryCancel();
-    std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return done_; });
-  }
-
- private:
-  std::atomic<int64_t>& events_;
-  grpc::ClientContext context_;
-  pb::WatchRequest request_;
-  pb::WatchResponse response_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  bool done_ = false;
-};
+std::string watch_message(const std::string& key, const std::string& range_end, bool prev_kv) {
+  pb::WatchRequest request;
+  auto& create = *request.mutable_create_request();
+  create.set_key(key);
+  create.set_range_end(range_end);
+  create.set_prev_kv(prev_kv);
+  return bytes_of(request);
+}
 
 }  // namespace
 
-LoadResult put_load(const std::string& endpoint, int clients, int total, size_t value_bytes,
-                    const std::string& prefix) {
-  std::vector<std::string> messages;
-  for (int number = 0; number < total; ++number) {
-    pb::PutRequest request;
-    request.set_key(fmt::format("{}{:08}", prefix, number));
-    request.set_value(json_filler(static_cast<uint64_t>(number), value_bytes));
-    messages.push_back(request.SerializeAsString());
-  }
-  CallTimes times = call_all(endpoint, "/etcdserverpb.KV/Put", messages, clients, kConnections);
-  std::sort(times.latencies_ms.begin(), times.latencies_ms.end());
-  return {.per_second = total / times.seconds,
-          .p50_ms = times.latencies_ms[times.latencies_ms.size() / 2],
-          .p99_ms = times.latencies_ms[times.latencies_ms.size() * 99 / 100],
-          .longest_ms = times.latencies_ms.back(),
-          .failed = times.failed};
+LoadResult put_load(const std::string& endpoint, const PutLoad& load) {
+  const auto endpoints = connections_to(endpoint, load.clients);
+  Client client(endpoints);
+  PutCallers callers(client, endpoints.size(), put_messages(load));
+  callers.begin(load.clients);
+  client.run_until([&] { return callers.done(); });
+  return callers.times().result();
 }
 
-bool compact_all(const std::string& endpoint) {
-  const auto stub = pb::KV::NewStub(connect(endpoint));
+LoadResult put_load_while_compacting(const std::string& endpoint, const PutLoad& load) {
   pb::RangeRequest range;
   range.set_key("present");
-  pb::RangeResponse present;
-  grpc::ClientContext range_context;
-  if (!stub->Range(&range_context, range, &present).ok()) return false;
-  pb::CompactionRequest request;
-  request.set_revision(present.header().revision());
-  request.set_physical(true);
-  pb::CompactionResponse response;
-  grpc::ClientContext context;
-  return stub->Compact(&context, request, &response).ok();
+  const auto present = ask<pb::RangeResponse>(endpoint, kRange, range);
+  pb::CompactionRequest compaction;
+  compaction.set_revision(present ? present->header().revision() : 0);
+  compaction.set_physical(true);
+
+  auto endpoints = connections_to(endpoint, load.clients);
+  const size_t of_callers = endpoints.size();
+  endpoints.push_back(endpoint);
+  Client client(endpoints);
+  PutCallers callers(client, of_callers, put_messages(load));
+  callers.repeat();
+  callers.begin(load.clients);
+  bool compacted = false;
+  client.call(of_callers, kCompact, bytes_of(compaction), [&](bool ok, std::string_view) {
+    if (!ok) fmt::print(stderr, "the compaction failed\n");
+    callers.stop();
+    compacted = true;
+  });
+  client.run_until([&] { return compacted && callers.done(); });
+  return callers.times().result();
 }
 
 MixResult kubernetes_load(const std::string& endpoint, int clients, int total, int watchers) {
-  const auto stubs = connect_all(endpoint, clients);
-  const auto watch_stub = pb::Watch::NewStub(connect(endpoint, kConnections));
-  std::atomic<int64_t> events{0};
-  std::vector<std::unique_ptr<WatchCaller>> watching;
-  for (int i = 0; i < watchers; ++i) watching.push_back(std::make_unique<WatchCaller>(*watch_stub, events));
-  Run run(clients, total);
-  Cluster cluster;
-  std::vector<std::thread> threads;
-  const auto begun = Steady::now();
-  for (int i = 0; i < clients; ++i) {
-    threads.emplace_back(
-        [&, i] { MixCaller(*stubs[i % stubs.size()], run, cluster, static_cast<uint64_t>(i)).run(); });
+  auto endpoints = connections_to(endpoint, clients);
+  const size_t of_callers = endpoints.size();
+  endpoints.push_back(endpoint);
+  Client client(endpoints);
+  int64_t events = 0;
+  int created = 0;
+  for (int i = 0; i < watchers; ++i) {
+    client.stream(of_callers, kWatch, watch_message(kPodsFrom, kPodsTo, true),
+                  [&events, &created, first = true](std::string_view message) mutable {
+                    if (std::exchange(first, false)) ++created;
+                    events += count_events(message);
+                  });
   }
-  MixResult result{.operations = run.wait(begun)};
-  for (std::thread& thread : threads) thread.join();
+  client.run_until([&] { return created == watchers; });
+  MixCallers callers(client, of_callers, make_kubernetes_mix(total, kMixSeed));
+  const auto begun = Steady::now();
+  callers.begin(clients);
+  client.run_until([&] { return callers.done(); });
   const double seconds = std::chrono::duration<double>(Steady::now() - begun).count();
-  for (const auto& watch : watching) watch->stop();
-  result.events_per_second = static_cast<double>(events.load()) / seconds;
-  result.writes = cluster.writes.load();
-  return result;
+  return {.operations = callers.times().result(),
+          .events_per_second = static_cast<double>(events) / seconds,
+          .writes = callers.writes()};
 }
 
 double seconds_until_ready(const std::string& endpoint, std::chrono::seconds limit) {
   const auto begun = Steady::now();
+  pb::RangeRequest request;
+  request.set_key("ready");
   while (Steady::now() - begun < limit) {
-    const auto stub = pb::KV::NewStub(connect(endpoint));
-    pb::RangeRequest request;
-    request.set_key("ready");
-    pb::RangeResponse response;
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + limit);
-    if (stub->Range(&context, request, &response).ok()) {
+    if (listens(endpoint) && ask<pb::RangeResponse>(endpoint, kRange, request)) {
       return std::chrono::duration<double>(Steady::now() - begun).count();
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   return -1;
 }
 
 double write_to_event_ms(const std::string& writer, const std::string& watcher, int samples) {
-  const auto kv = pb::KV::NewStub(connect(writer));
-  const auto watch = pb::Watch::NewStub(connect(watcher, 1));
-  grpc::ClientContext context;
-  const auto stream = watch->Watch(&context);
-  pb::WatchRequest request;
-  request.mutable_create_request()->set_key("across");
-  stream->Write(request);
-  pb::WatchResponse response;
-  stream->Read(&response);
+  constexpr size_t kWriter = 0;
+  constexpr size_t kWatcher = 1;
+  Client client({writer, watcher});
+  const std::string key = "across";
+  int64_t events = 0;
+  bool created = false;
+  client.stream(kWatcher, kWatch, watch_message(key, "", false), [&](std::string_view message) {
+    created = true;
+    events += count_events(message);
+  });
+  client.run_until([&] { return created; });
   std::vector<double> latencies;
   for (int i = 0; i < samples; ++i) {
     pb::PutRequest put;
-    put.set_key("across");
+    put.set_key(key);
     put.set_value(std::to_string(i));
-    pb::PutResponse answer;
-    grpc::ClientContext put_context;
+    bool answered = false;
+    const int64_t before = events;
     const auto begun = Steady::now();
-    if (!kv->Put(&put_context, put, &answer).ok() || !stream->Read(&response)) break;
+    client.call(kWriter, kPut, bytes_of(put), [&](bool ok, std::string_view) {
+      answered = true;
+      if (!ok) fmt::print(stderr, "a put failed\n");
+    });
+    client.run_until([&] { return events > before; });
     latencies.push_back(std::chrono::duration<double, std::milli>(Steady::now() - begun).count());
+    client.run_until([&] { return answered; });
   }
-  context.TryCancel();
-  stream->Finish();
-  if (latencies.empty()) return -1;
   std::sort(latencies.begin(), latencies.end());
   return latencies[latencies.size() / 2];
 }

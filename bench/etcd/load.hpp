@@ -13,15 +13,25 @@ struct LoadResult {
   double p99_ms = 0;
   double longest_ms = 0;
   int64_t failed = 0;
+  /// What the load itself took of a CPU for each request, in microseconds.
+  double own_cpu_us = 0;
 };
 
-/// `total` puts of new keys by `clients` callers; values are `value_bytes` of JSON-like text.
-LoadResult put_load(const std::string& endpoint, int clients, int total, size_t value_bytes,
-                    const std::string& prefix);
+struct PutLoad {
+  int clients;
+  int total;
+  std::string prefix;  // of the keys
+  size_t value_bytes = 1024;
+  /// Values are JSON-like text; those of different seeds have nothing in common.
+  uint64_t seed = 0;
+};
 
-/// Asks for everything but the present state to be forgotten, and returns once the space is free. False where
-/// the server refuses.
-bool compact_all(const std::string& endpoint);
+/// Puts `total` keys.
+LoadResult put_load(const std::string& endpoint, const PutLoad& load);
+
+/// Puts the same keys over and over while everything but the present state is compacted away, until the space
+/// is free. Only puts that began before that count.
+LoadResult put_load_while_compacting(const std::string& endpoint, const PutLoad& load);
 
 struct MixResult {
   LoadResult operations;

@@ -1,20 +1,25 @@
-// A real etcd and `cloudless store` beside each other on one disk, under the same load, one at a time; prints
-// a table with ratios. bench_etcd STORE_PROGRAM [DIRECTORY [puts] [mix] [compaction] [size] [postgres]]
+// A real etcd and `cloudless store` beside each other on one disk, under the same load, in turns; prints a
+// table with ratios. bench_etcd STORE_PROGRAM [DIRECTORY [puts] [mix] [compaction] [size] [postgres]]
+//
+//     BENCH_ROUNDS     how often everything but `size` is measured (3)
+//     BENCH_REALTIME   set: at real-time priority, so that what else the machine does counts less
+//     BENCH_POSTGRES   the database for `postgres`; without it that part is left out
 #include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <thread>
 #include <vector>
 
 #include "load.hpp"
+#include "report.hpp"
 #include "support/process.hpp"
 
 namespace {
@@ -23,14 +28,14 @@ using namespace cloudless::bench;
 using cloudless::testing::free_port;
 using cloudless::testing::Process;
 
-constexpr size_t kValueBytes = 1024;
 constexpr int kMixClients = 16;
 constexpr int kMixOperations = 10'000;
 constexpr int kWatchers = 100;
 constexpr int kPostgresSamples = 200;
 // The compaction's load: each key is overwritten so often before.
 constexpr int kCompactedKeys = 2'000;
-constexpr int kOverwritten = 20;
+constexpr int kOverwritten = 40;
+constexpr int kCompactionClients = 8;
 constexpr std::chrono::seconds kStartLimit{60};
 // Longer than what relaxed writes may wait for their sync.
 constexpr std::chrono::seconds kSettle{7};
@@ -47,30 +52,35 @@ int64_t proc_number(pid_t pid, const char* file, const std::string& name) {
   return 0;
 }
 
-// User and system time of a process, in microseconds (fields 14 and 15 of /proc/PID/stat).
 double cpu_us(pid_t pid) {
-  std::ifstream in(fmt::format("/proc/{}/stat", pid));
-  std::string word;
-  for (int i = 0; i < 13; ++i) in >> word;
-  double user = 0;
-  double system = 0;
-  in >> user >> system;
-  return (user + system) * 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
+  clockid_t clock{};
+  timespec now{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &now) != 0) return 0;
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
 }
+
+using Argv =
+    std::function<std::vector<std::string>(const std::string& endpoint, const std::string& directory)>;
 
 class Server {
  public:
-  using Argv =
-      std::function<std::vector<std::string>(const std::string& endpoint, const std::string& directory)>;
   Server(Argv argv, std::string directory) : argv_(std::move(argv)), directory_(std::move(directory)) {
     std::filesystem::create_directories(directory_);
     start();
   }
+  ~Server() {
+    process_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
   const std::string& endpoint() const { return endpoint_; }
   int64_t written() const { return proc_number(process_->pid(), "io", "write_bytes"); }
   double cpu_us() const { return ::cpu_us(process_->pid()); }
-  int64_t resident_kib() const { return proc_number(process_->pid(), "status", "VmRSS"); }
+  double resident_mib() const {
+    return static_cast<double>(proc_number(process_->pid(), "status", "VmRSS")) / 1024;
+  }
   /// Seconds from the start of the process to its first answer.
   double start() {
     endpoint_ = fmt::format("127.0.0.1:{}", free_port());
@@ -94,93 +104,113 @@ class Server {
   std::unique_ptr<Process> process_;
 };
 
-struct Row {
-  std::string name;
-  double value = 0;
-};
-
 double per(int64_t bytes, int64_t operations) {
   return static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(1, operations));
 }
 
-void measure_puts(const Server::Argv& argv, const std::string& directory, std::vector<Row>& rows) {
-  Server server(argv, directory + "/puts");
-  for (const int clients : {1, 8, 64, 256}) {
-    const int total = clients == 1 ? 600 : clients == 8 ? 4'000 : 15'000;
-    const int64_t before = server.written();
-    const double cpu_before = server.cpu_us();
-    const LoadResult result =
-        put_load(server.endpoint(), clients, total, kValueBytes, fmt::format("/put/{}/", clients));
-    if (result.failed > 0) fmt::print(stderr, "{} of {} puts failed\n", result.failed, total);
-    rows.push_back({fmt::format("puts/s, {} clients", clients), result.per_second});
-    rows.push_back({fmt::format("  p50 ms, {} clients", clients), result.p50_ms});
-    rows.push_back({fmt::format("  p99 ms, {} clients", clients), result.p99_ms});
-    rows.push_back({fmt::format("  server's CPU us a put, {} clients", clients),
-                    (server.cpu_us() - cpu_before) / total});
-    rows.push_back(
-        {fmt::format("  bytes to disk a put, {} clients", clients), per(server.written() - before, total)});
+// What is measured, and where.
+struct Bench {
+  Argv argv[2];
+  std::string directory;
+  int rounds = 3;
+  Report report;
+
+  std::unique_ptr<Server> start(Peer peer, const std::string& part) const {
+    return std::make_unique<Server>(argv[peer], fmt::format("{}/{}-{}", directory, part, int{peer}));
+  }
+  void add(Peer peer, const std::string& row, double value) { report.add(peer, row, value); }
+};
+
+// The one who goes first has the quieter disk, so they take turns in that, too.
+std::vector<Peer> turn(int round) {
+  return round % 2 == 0 ? std::vector{kTheirs, kOurs} : std::vector{kOurs, kTheirs};
+}
+
+void warn_of_failures(const LoadResult& result, const char* what) {
+  if (result.failed > 0) fmt::print(stderr, "{} {} failed\n", result.failed, what);
+}
+
+int puts_for(int clients) { return clients == 1 ? 600 : clients == 8 ? 4'000 : 15'000; }
+
+void measure_puts_once(Bench& bench, Peer peer, const Server& server, int clients, int round) {
+  const int total = puts_for(clients);
+  const int64_t before = server.written();
+  const double cpu_before = server.cpu_us();
+  const LoadResult result =
+      put_load(server.endpoint(),
+               {.clients = clients, .total = total, .prefix = fmt::format("/put/{}/{}/", clients, round)});
+  warn_of_failures(result, "puts");
+  const std::string suffix = fmt::format(", {} clients", clients);
+  bench.add(peer, "puts/s" + suffix, result.per_second);
+  bench.add(peer, "  p50 ms" + suffix, result.p50_ms);
+  bench.add(peer, "  p99 ms" + suffix, result.p99_ms);
+  bench.add(peer, "  server's CPU us a put" + suffix, (server.cpu_us() - cpu_before) / total);
+  bench.add(peer, "  generator's CPU us a put" + suffix, result.own_cpu_us);
+  bench.add(peer, "  bytes to disk a put" + suffix, per(server.written() - before, total));
+}
+
+void measure_puts(Bench& bench) {
+  const std::unique_ptr<Server> servers[] = {bench.start(kTheirs, "puts"), bench.start(kOurs, "puts")};
+  for (int round = 0; round < bench.rounds; ++round) {
+    for (const int clients : {1, 8, 64, 256}) {
+      for (const Peer peer : turn(round)) measure_puts_once(bench, peer, *servers[peer], clients, round);
+    }
   }
 }
 
-void measure_mix(const Server::Argv& argv, const std::string& directory, std::vector<Row>& rows) {
-  Server server(argv, directory + "/mix");
-  const int64_t before = server.written();
-  const MixResult mix = kubernetes_load(server.endpoint(), kMixClients, kMixOperations, kWatchers);
-  if (mix.operations.failed > 0) fmt::print(stderr, "{} steps of the mix failed\n", mix.operations.failed);
+void measure_mix_once(Bench& bench, Peer peer) {
+  const auto server = bench.start(peer, "mix");
+  const int64_t before = server->written();
+  const MixResult mix = kubernetes_load(server->endpoint(), kMixClients, kMixOperations, kWatchers);
+  warn_of_failures(mix.operations, "steps of the mix");
   std::this_thread::sleep_for(kSettle);
-  rows.push_back({"Kubernetes mix: operations/s", mix.operations.per_second});
-  rows.push_back({"  p50 ms", mix.operations.p50_ms});
-  rows.push_back({"  p99 ms", mix.operations.p99_ms});
-  rows.push_back({"  watch events/s", mix.events_per_second});
-  rows.push_back({"  bytes to disk a write", per(server.written() - before, mix.writes)});
+  bench.add(peer, "Kubernetes mix: operations/s", mix.operations.per_second);
+  bench.add(peer, "  p50 ms", mix.operations.p50_ms);
+  bench.add(peer, "  p99 ms", mix.operations.p99_ms);
+  bench.add(peer, "  watch events/s", mix.events_per_second);
+  bench.add(peer, "  bytes to disk a write", per(server->written() - before, mix.writes));
 }
 
 // Puts go on while what they superseded is thrown away: what a compaction costs those who write meanwhile.
-void measure_compaction(const Server::Argv& argv, const std::string& directory, std::vector<Row>& rows) {
-  Server server(argv, directory + "/compaction");
-  const auto overwrite = [&](int clients) {
-    return put_load(server.endpoint(), clients, kCompactedKeys, kValueBytes, "/compacted/");
-  };
-  for (int i = 0; i < kOverwritten; ++i) overwrite(64);
-  std::atomic<bool> compacted{false};
-  std::thread compaction([&] {
-    if (!compact_all(server.endpoint())) fmt::print(stderr, "the compaction failed\n");
-    compacted = true;
-  });
-  LoadResult worst;
-  do {
-    const LoadResult result = overwrite(8);
-    worst.p99_ms = std::max(worst.p99_ms, result.p99_ms);
-    worst.longest_ms = std::max(worst.longest_ms, result.longest_ms);
-  } while (!compacted);
-  compaction.join();
-  rows.push_back({"puts while compacting, 8 clients: p99 ms", worst.p99_ms});
-  rows.push_back({"  longest ms", worst.longest_ms});
+void measure_compaction_once(Bench& bench, Peer peer) {
+  const auto server = bench.start(peer, "compaction");
+  PutLoad load{.clients = 64, .total = kCompactedKeys, .prefix = "/compacted/"};
+  for (int i = 0; i < kOverwritten; ++i) {
+    put_load(server->endpoint(), load);
+    load.seed += kCompactedKeys;
+  }
+  load.clients = kCompactionClients;
+  const LoadResult before = put_load(server->endpoint(), load);
+  load.seed += kCompactedKeys;
+  const LoadResult during = put_load_while_compacting(server->endpoint(), load);
+  warn_of_failures(during, "puts");
+  bench.add(peer, "puts before a compaction: p99 ms", before.p99_ms);
+  bench.add(peer, "  longest ms, before", before.longest_ms);
+  bench.add(peer, "puts during a compaction: p99 ms", during.p99_ms);
+  bench.add(peer, "  longest ms, during", during.longest_ms);
+  bench.add(peer, "  puts/s, during", during.per_second);
 }
 
-void measure_size(const Server::Argv& argv, const std::string& directory, std::vector<Row>& rows) {
-  Server server(argv, directory + "/size");
+void measure_size(Bench& bench, Peer peer) {
+  const auto server = bench.start(peer, "size");
   int filled = 0;
   for (const int keys : {10'000, 100'000}) {
-    put_load(server.endpoint(), 64, keys - filled, kValueBytes, fmt::format("/fill/{}/", keys));
+    put_load(server->endpoint(),
+             {.clients = 64, .total = keys - filled, .prefix = fmt::format("/fill/{}/", keys)});
     filled = keys;
     std::this_thread::sleep_for(kSettle);
-    rows.push_back(
-        {fmt::format("resident MiB, {} keys", keys), static_cast<double>(server.resident_kib()) / 1024});
+    bench.add(peer, fmt::format("resident MiB, {} keys", keys), server->resident_mib());
   }
-  rows.push_back({"start-up s, 100000 keys", server.restart()});
-  rows.push_back({"  resident MiB after it", static_cast<double>(server.resident_kib()) / 1024});
+  for (int i = 0; i < bench.rounds; ++i) {
+    bench.add(peer, "start-up s, 100000 keys", server->restart());
+    bench.add(peer, "  resident MiB after it", server->resident_mib());
+  }
 }
 
-using Wanted = std::function<bool(std::string_view part)>;
-
-std::vector<Row> measure(const Server::Argv& argv, const std::string& directory, const Wanted& wanted) {
-  std::vector<Row> rows;
-  if (wanted("puts")) measure_puts(argv, directory, rows);
-  if (wanted("mix")) measure_mix(argv, directory, rows);
-  if (wanted("compaction")) measure_compaction(argv, directory, rows);
-  if (wanted("size")) measure_size(argv, directory, rows);
-  return rows;
+void in_turns(Bench& bench, void (*measure)(Bench&, Peer)) {
+  for (int round = 0; round < bench.rounds; ++round) {
+    for (const Peer peer : turn(round)) measure(bench, peer);
+  }
 }
 
 std::vector<std::string> etcd_argv(const std::string& endpoint, const std::string& directory) {
@@ -208,11 +238,16 @@ std::vector<std::string> etcd_argv(const std::string& endpoint, const std::strin
 }
 
 // Two stores on one database: how long a write on one takes to be an event on the other.
-void measure_postgres(const Server::Argv& argv, const std::string& directory) {
-  Server writer(argv, directory + "/pg-writer");
-  Server watcher(argv, directory + "/pg-watcher");
+void measure_postgres(const Argv& argv, const std::string& directory) {
+  const Server writer(argv, directory + "/pg-writer");
+  const Server watcher(argv, directory + "/pg-watcher");
   const double median = write_to_event_ms(writer.endpoint(), watcher.endpoint(), kPostgresSamples);
   fmt::print("PostgreSQL: write on one server to event on another, median: {:.2f} ms\n", median);
+}
+
+void become_realtime() {
+  const sched_param priority{.sched_priority = 1};
+  if (::sched_setscheduler(0, SCHED_RR, &priority) != 0) fmt::print(stderr, "no real-time priority\n");
 }
 
 }  // namespace
@@ -222,6 +257,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: bench_etcd STORE_PROGRAM [DIRECTORY [PART...]]\n");
     return 2;
   }
+  if (std::getenv("BENCH_REALTIME")) become_realtime();
   const std::string program = argv[1];
   const auto store_on = [&program](std::string endpoint, const std::string& listen) {
     return std::vector<std::string>{
@@ -231,23 +267,26 @@ int main(int argc, char** argv) {
   const auto store_argv = [&](const std::string& listen, const std::string& directory) {
     return store_on("sqlite://" + directory + "/state.db", listen);
   };
-  std::string directory = argc > 2 ? argv[2] : std::filesystem::temp_directory_path().string();
-  directory += fmt::format("/cloudless-bench-etcd-{}", getpid());
+  Bench bench{.argv = {etcd_argv, store_argv}, .directory = {}, .report = {}};
+  bench.directory = argc > 2 ? argv[2] : std::filesystem::temp_directory_path().string();
+  bench.directory += fmt::format("/cloudless-bench-etcd-{}", getpid());
+  if (const char* rounds = std::getenv("BENCH_ROUNDS")) bench.rounds = std::max(1, std::atoi(rounds));
   const std::vector<std::string_view> parts(argv + std::min(argc, 3), argv + argc);
-  const Wanted wanted = [&](std::string_view part) {
+  const auto wanted = [&](std::string_view part) {
     return parts.empty() || std::ranges::find(parts, part) != parts.end();
   };
-  const std::vector<Row> theirs = measure(etcd_argv, directory + "/etcd", wanted);
-  const std::vector<Row> ours = measure(store_argv, directory + "/cloudless", wanted);
-  fmt::print("{:<40} {:>12} {:>12} {:>8}\n", "", "etcd", "cloudless", "ratio");
-  for (size_t i = 0; i < theirs.size(); ++i) {
-    fmt::print("{:<40} {:>12.2f} {:>12.2f} {:>7.2f}x\n", theirs[i].name, theirs[i].value, ours[i].value,
-               ours[i].value / theirs[i].value);
+  if (wanted("puts")) measure_puts(bench);
+  if (wanted("mix")) in_turns(bench, measure_mix_once);
+  if (wanted("compaction")) in_turns(bench, measure_compaction_once);
+  if (wanted("size")) {
+    for (const Peer peer : {kTheirs, kOurs}) measure_size(bench, peer);
   }
+  bench.report.print();
   if (const char* postgres = std::getenv("BENCH_POSTGRES"); postgres && wanted("postgres")) {
     measure_postgres(
-        [&](const std::string& listen, const std::string&) { return store_on(postgres, listen); }, directory);
+        [&](const std::string& listen, const std::string&) { return store_on(postgres, listen); },
+        bench.directory);
   }
-  std::filesystem::remove_all(directory);
+  std::filesystem::remove_all(bench.directory);
   return 0;
 }
