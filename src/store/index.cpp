@@ -135,7 +135,8 @@ void Index::forget(Sweep& sweep, const std::string& key, Revision revision) {
 
 // Moves out of `versions` (ascending) what no read at or after `compacted` and no delta needs: all before the
 // version that such reads see, except that one's base; that one too if it is a deletion.
-std::vector<Revision> Index::take_superseded(std::vector<Version>& versions, Revision compacted) {
+std::vector<Revision> Index::take_superseded(std::vector<Version>& versions, Revision compacted,
+                                             size_t limit) {
   std::vector<Revision> taken;
   const auto after = std::ranges::upper_bound(versions, compacted, {}, &Version::mod);
   if (after == versions.begin()) return taken;
@@ -145,7 +146,7 @@ std::vector<Revision> Index::take_superseded(std::vector<Version>& versions, Rev
     if (it->full) base = it->mod;
   }
   const auto superseded = [&](const Version& version) {
-    if (version.mod > seen.mod || version.mod == base) return false;
+    if (taken.size() == limit || version.mod > seen.mod || version.mod == base) return false;
     if (version.mod == seen.mod && !seen.deleted) return false;
     taken.push_back(version.mod);
     return true;
@@ -154,10 +155,10 @@ std::vector<Revision> Index::take_superseded(std::vector<Version>& versions, Rev
   return taken;
 }
 
-Index::Sweep Index::sweep(std::string_view from, size_t keys) {
+Index::Sweep Index::sweep(std::string_view from, size_t keys, size_t changes) {
   Sweep sweep;
   auto it = keys_.lower_bound(from);
-  for (size_t visited = 0; it != keys_.end() && visited < keys; ++visited) {
+  for (size_t visited = 0; it != keys_.end() && visited < keys && changes > 0; ++visited) {
     History& history = it->second;
     if (!history.older && !(history.newest.deleted && history.newest.mod <= compacted_)) {
       ++it;
@@ -165,9 +166,9 @@ Index::Sweep Index::sweep(std::string_view from, size_t keys) {
     }
     std::vector<Version> versions = history.older ? std::move(*history.older) : std::vector<Version>();
     versions.push_back(history.newest);
-    for (const Revision revision : take_superseded(versions, std::min(compacted_, visible_))) {
-      forget(sweep, it->first, revision);
-    }
+    const std::vector<Revision> taken = take_superseded(versions, std::min(compacted_, visible_), changes);
+    for (const Revision revision : taken) forget(sweep, it->first, revision);
+    changes -= taken.size();
     if (versions.empty()) {
       it = keys_.erase(it);
       continue;
@@ -179,7 +180,8 @@ Index::Sweep Index::sweep(std::string_view from, size_t keys) {
       versions.shrink_to_fit();
       *history.older = std::move(versions);
     }
-    ++it;
+    // Of a key with very many versions the oldest go first; the next step takes it up again.
+    if (changes > 0) ++it;
   }
   sweep.done = it == keys_.end();
   if (!sweep.done) sweep.next_key = it->first;

@@ -71,15 +71,16 @@ class Index {
   void set_compacted(Revision revision) { compacted_ = revision; }
 
   struct Sweep {
-    /// What the log may forget. To be pruned before the next step, all at once: a deletion and the versions
-    /// before it go together, or a restart would bring the key back.
+    /// What the log may forget. To be pruned before the next step, all at once: a deletion goes with the
+    /// versions before it or after them, or a restart would bring the key back.
     std::vector<Prune> prunes;
     /// Where the next step begins.
     std::string next_key;
     bool done = false;
   };
-  /// Drops what was superseded at or before compacted() from about `keys` keys, beginning at `from`.
-  Sweep sweep(std::string_view from, size_t keys);
+  /// Drops what was superseded at or before compacted() from `keys` keys, beginning at `from`, and at most
+  /// `changes` of it.
+  Sweep sweep(std::string_view from, size_t keys, size_t changes);
 
   void clear();
 
@@ -92,7 +93,8 @@ class Index {
   using Keys = std::map<std::string, History, std::less<>>;
 
   static const Version* version_at(const History& history, Revision at);
-  static std::vector<Revision> take_superseded(std::vector<Version>& versions, Revision compacted);
+  static std::vector<Revision> take_superseded(std::vector<Version>& versions, Revision compacted,
+                                               size_t limit);
   Keys::const_iterator first_of(std::string_view key) const { return keys_.lower_bound(key); }
   void unstage(Keys::iterator key);
   void forget(Sweep& sweep, const std::string& key, Revision revision);

@@ -81,11 +81,13 @@ Result<> visit_frame(uint8_t kind, std::string_view payload, const Journal::Visi
 }  // namespace
 
 Result<uint64_t> Journal::generation() {
+  const uint64_t size = TRY(file_->size());
+  filled_end_ = size - size % file_->block_size();
   const std::string header = TRY(file_->read_at(0, kHeaderSize));
   if (const uint64_t generation = decode_generation(header)) return generation;
   // A header is within one block, so it is never torn, and it comes before all else.
   const bool blank = header.find_first_not_of('\0') == std::string::npos;
-  if (!blank || has_sync_behind(TRY(file_->read_at(0, TRY(file_->size()))), 0, 0)) {
+  if (!blank || has_sync_behind(TRY(file_->read_at(0, size)), 0, 0)) {
     return fail(Code::kDataLoss, "its header is damaged");
   }
   return 0;

@@ -68,6 +68,8 @@ class Journal {
   uint64_t durable_end_ = 0;
   std::string block_;
   std::string pending_;
+  // Up to here the file has space. Looked up before the first write: what is there is never blanked again, so
+  // that a header is blank only in a file that never had one.
   uint64_t filled_end_ = 0;
   // Where in `pending_` the last failure's mark stands, and the chain before it.
   struct FailureMark {

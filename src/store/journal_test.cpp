@@ -90,6 +90,77 @@ TEST(Journal, OldGenerationsNeverShineThrough) {
   EXPECT_THAT(recover(again, 13).records, ::testing::ElementsAre("new"));
 }
 
+// Ten strict appends of a kilobyte on one file, of generation 1.
+void fill(FaultyDisk& disk) {
+  Journal journal(*disk.open("j"));
+  journal.restart(1, 11);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(journal.append(batch_of(std::string(1000, 'x'), Durability::kStrict), 0));
+  }
+}
+
+void damage(FaultyDisk& disk, uint64_t block) {
+  const auto file = *disk.open("j");
+  std::string bytes = *file->read_at(block * FaultyDisk::kBlock, FaultyDisk::kBlock);
+  bytes[100] = static_cast<char>(bytes[100] ^ 1);
+  ASSERT_TRUE(file->write_at(block * FaultyDisk::kBlock, bytes));
+  ASSERT_TRUE(file->sync());
+}
+
+TEST(Journal, DamageIsAnErrorWhereSomethingDurableFollowsAndATornEndWhereNothingDoes) {
+  constexpr uint64_t kBlocks = 10 * 1000 / FaultyDisk::kBlock + 1;
+  for (uint64_t block = 0; block < kBlocks; ++block) {
+    FaultyDisk disk(1);
+    ASSERT_NO_FATAL_FAILURE(fill(disk));
+    ASSERT_NO_FATAL_FAILURE(damage(disk, block));
+    Journal journal(*disk.open("j"));
+    std::vector<std::string> records;
+    Journal::Visitor visitor;
+    visitor.entry = [&](Revision, std::string_view record) -> Result<> {
+      records.emplace_back(record);
+      return {};
+    };
+    visitor.fact = [](std::string_view, std::optional<std::string_view>) {};
+    const Result<> recovered = journal.recover(visitor, 1);
+    if (recovered) {
+      EXPECT_EQ(records.size(), 9u) << "block " << block;
+    } else {
+      EXPECT_EQ(recovered.error().code, Code::kDataLoss);
+      EXPECT_LT(records.size(), 9u) << "block " << block;
+    }
+  }
+}
+
+TEST(Journal, ADamagedHeaderIsAnErrorAndNoEmptyJournal) {
+  for (const std::string& header :
+       {std::string(FaultyDisk::kBlock, '\0'), std::string(FaultyDisk::kBlock, 'x')}) {
+    FaultyDisk disk(1);
+    ASSERT_NO_FATAL_FAILURE(fill(disk));
+    const auto file = *disk.open("j");
+    ASSERT_TRUE(file->write_at(0, header));
+    EXPECT_EQ(Journal(*disk.open("j")).generation().error().code, Code::kDataLoss);
+  }
+  FaultyDisk disk(1);
+  EXPECT_EQ(*Journal(*disk.open("new")).generation(), 0u);
+}
+
+TEST(Journal, ANewGenerationThatDidNotComeAboutLeavesTheOldOneOrItself) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    FaultyDisk disk(seed);
+    ASSERT_NO_FATAL_FAILURE(fill(disk));
+    Journal journal(*disk.open("j"));
+    ASSERT_EQ(*journal.generation(), 1u);
+    journal.restart(2, 12);
+    disk.fail_with(Error{Code::kUnavailable, "Input/output error"});
+    EXPECT_FALSE(journal.append(batch_of(std::string(3000, 'y'), Durability::kStrict), 13));
+    disk.fail_with(std::nullopt);
+    disk.lose_power();
+    const Result<uint64_t> generation = Journal(*disk.open("j")).generation();
+    ASSERT_TRUE(generation) << "seed " << seed << ": " << generation.error().message;
+    EXPECT_THAT(*generation, ::testing::AnyOf(1u, 2u));
+  }
+}
+
 TEST(Journal, FactsComeBackAsTheyWereLast) {
   FaultyDisk disk(1);
   Journal journal(*disk.open("j"));

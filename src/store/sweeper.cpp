@@ -7,6 +7,8 @@ namespace {
 
 // Keys that are looked at while readers and the writer wait: some tens of microseconds.
 constexpr size_t kKeysPerStep = 512;
+// Changes that are dropped at a time: what one transaction of the log removes.
+constexpr size_t kChangesPerStep = 2048;
 // A prune that fails is tried again so often and so much later; what is then left goes at the next start.
 constexpr int kPruneAttempts = 5;
 constexpr std::chrono::seconds kPruneRetry{1};
@@ -48,7 +50,7 @@ Result<> LocalStore::sweep_all(Sweep sweep) {
     Index::Sweep step;
     {
       const std::unique_lock lock(state_mutex_);
-      step = index_.sweep(from, kKeysPerStep);
+      step = index_.sweep(from, kKeysPerStep, kChangesPerStep);
     }
     if (sweep == Sweep::kIndexAndLog && !step.prunes.empty()) {
       if (Result<> pruned = prune(step.prunes); !pruned) result = pruned;
