@@ -239,6 +239,7 @@ class Session {
     pb::WatchResponse response = response_for(watch.id, now ? *now : watch.reached);
     response.set_canceled(true);
     if (error.code == Code::kCompacted) {
+      response.mutable_header()->clear_revision();  // as etcd does
       response.set_compact_revision(watch.watcher->compact_revision());
     } else {
       response.set_cancel_reason(error.message);
