@@ -104,6 +104,30 @@ TEST(Swim, BothHalvesOfAPartitionAgreeAfterIt) {
   }
 }
 
+// One node's link comes and goes at random: the others go on believing in each other, and once the link
+// stays, all believe in all. That the flapping was noticed at all shows that the seeds do what they say.
+TEST(Swim, ALinkThatFlapsHarmsNoOtherNode) {
+  int noticed = 0;
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    SimulatedGroup group(seed, 5, {.loss = 0.01});
+    SeededRandom random(seed);
+    ASSERT_TRUE(group.run_until([&] { return all_alive(group); }, 10s)) << "seed " << seed;
+    for (int flap = 0; flap < 20; ++flap) {
+      group.partition({"n4"});
+      group.run_for(std::chrono::milliseconds(50 + random.below(2500)));
+      noticed += group.view_of("n0").is_dead("n4") ? 1 : 0;
+      for (const char* stable : {"n0", "n1", "n2", "n3"}) {
+        for (const char* other : {"n0", "n1", "n2", "n3"})
+          ASSERT_FALSE(group.view_of(stable).is_dead(other)) << "seed " << seed << " flap " << flap;
+      }
+      group.heal();
+      group.run_for(std::chrono::milliseconds(50 + random.below(1500)));
+    }
+    EXPECT_TRUE(group.run_until([&] { return all_alive(group); }, 5s)) << "seed " << seed;
+  }
+  EXPECT_GT(noticed, 0);
+}
+
 TEST(Swim, AProcessThatStoodStillDoesNotBlameTheOthers) {
   SimulatedGroup group(3, 4, {});
   group.run_for(3s);

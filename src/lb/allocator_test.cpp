@@ -180,6 +180,57 @@ TEST(Allocator, NoAddressIsEverGivenTwiceAndNoneMovesWithoutCause) {
   }
 }
 
+bool may_share(const AddressRequest& a, const AddressRequest& b) {
+  return !a.sharing_key.empty() && a.sharing_key == b.sharing_key && a.backend_key == b.backend_key &&
+         std::ranges::none_of(a.ports, [&b](const auto& port) { return b.ports.contains(port); });
+}
+
+// The same with pools that come and go and Services that share, change their ports and their keys: whoever
+// has an address has it from a pool that is there, and only with those who may share it.
+TEST(Allocator, AnAddressIsHeldByThoseAloneWhoMayShareItWhateverChanges) {
+  int shared = 0, failed = 0, cleared = 0;
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    SeededRandom random(seed);
+    const std::vector<AddressPool> all{pool("p", {"192.0.2.0-192.0.2.3"}), pool("q", {"198.51.100.0/30"}),
+                                       pool("r", {"203.0.113.7-203.0.113.8"})};
+    std::map<std::string, AddressRequest> services;
+    for (int step = 0; step < 200; ++step) {
+      const std::string name = std::to_string(random.below(16));
+      if (random.below(4) == 0) services.erase(name);
+      AddressRequest& changed = services.try_emplace(name, request(name, step)).first->second;
+      changed.sharing_key = random.below(3) == 0 ? "" : fmt::format("key{}", random.below(2));
+      changed.backend_key = random.below(5) == 0 ? "local" : "";
+      changed.ports = {fmt::format("TCP/{}", random.below(4))};
+      if (random.below(6) == 0) changed.desired_ips = {ip("192.0.2.0").plus(random.below(5))};
+      std::vector<AddressPool> pools;
+      for (const AddressPool& made : all) {
+        if (random.below(8) != 0) pools.push_back(made);
+      }
+      std::vector<AddressRequest> requests;
+      for (const auto& [key, service] : services) requests.push_back(service);
+      const auto plan = plan_allocation(requests, pools, {});
+      std::map<net::IpAddress, std::vector<const AddressRequest*>> holders;
+      for (auto& [key, service] : services) {
+        const Allocation& allocation = plan.at(service.key);
+        failed += allocation.ips.empty() ? 1 : 0;
+        cleared += allocation.cleared.empty() ? 0 : 1;
+        ASSERT_EQ(allocation.ips.empty(), !allocation.failure.empty());
+        for (const net::IpAddress& address : allocation.ips) {
+          ASSERT_TRUE(std::ranges::any_of(pools, [&](const auto& p) { return p.contains(address); }));
+          for (const AddressRequest* other : holders[address])
+            ASSERT_TRUE(may_share(service, *other)) << "seed " << seed << " step " << step;
+          holders[address].push_back(&service);
+          shared += holders[address].size() > 1 ? 1 : 0;
+        }
+        service.current_ips = allocation.ips;
+      }
+    }
+  }
+  EXPECT_GT(shared, 0);
+  EXPECT_GT(failed, 0);
+  EXPECT_GT(cleared, 0);
+}
+
 // --- resources and Services ---
 
 TEST(AddressRange, ReadsNetworksAndRangesAndRefusesTheRest) {

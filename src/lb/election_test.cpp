@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "gossip/testing/simulated_group.hpp"
 
 namespace cloudless::lb {
@@ -133,6 +135,38 @@ TEST(Election, ThereIsOneAnnouncerOnceTheGroupHasSettledWhateverHappened) {
       }
     }
   }
+}
+
+// While the group is cut in two, each side serves whom it reaches: one announcer a side. Healed and settled,
+// there is one again.
+TEST(Election, EachSideOfAPartitionHasOneAnnouncerAndTheWholeHasOneAgain) {
+  int doubled = 0;
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
+    SimulatedGroup group(seed, 5, {.loss = 0.02});
+    SeededRandom chance(seed);
+    std::vector<std::string> nodes;
+    for (size_t i = 0; i < 5; ++i) nodes.push_back(SimulatedGroup::name(i));
+    group.run_for(5s);
+    for (int round = 0; round < 4; ++round) {
+      std::set<std::string> side{nodes[chance.below(5)], nodes[chance.below(5)]};
+      group.partition(side);
+      group.run_for(6s);
+      for (uint64_t i = 0; i < 10; ++i) {
+        const auto who = announcers(group, nodes, ip("192.0.2.0").plus(i));
+        const auto here = std::ranges::count_if(who, [&](const auto& node) { return side.contains(node); });
+        EXPECT_EQ(here, 1) << "seed " << seed << " round " << round;
+        EXPECT_EQ(who.size(), 2u) << "seed " << seed << " round " << round;
+        doubled += who.size() == 2 ? 1 : 0;
+      }
+      group.heal();
+      group.run_for(6s);
+      for (uint64_t i = 0; i < 10; ++i) {
+        EXPECT_EQ(announcers(group, nodes, ip("192.0.2.0").plus(i)).size(), 1u)
+            << "seed " << seed << " round " << round;
+      }
+    }
+  }
+  EXPECT_GT(doubled, 0) << "no partition was seen";
 }
 
 TEST(Election, AnAddressIsAnnouncedAgainSoonAfterItsNodeLosesPower) {
