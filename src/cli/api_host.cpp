@@ -20,6 +20,8 @@ using runtime::Task;
 
 namespace {
 
+// As kube-apiserver's: selectors may be long, and so may what impersonates.
+constexpr size_t kMaxHeaderBytes = size_t{1} << 20;
 constexpr Duration kDrain = std::chrono::seconds(2);
 constexpr std::chrono::hours kSelfSignedLifetime{24 * 365};
 // How long a store that does not answer is waited for at the start, and how often it is asked.
@@ -83,6 +85,11 @@ Result<apiserver::IdentityOptions> identity_of(const ApiHostOptions& options) {
   who.client_ca = TRY(read_bundle(options.client_ca));
   who.authorization = options.authorization;
   who.admission = options.admission;
+  if (const std::string& file = options.admission_config_file; !file.empty()) {
+    const Result<> applied =
+        apiserver::admission::apply_configuration(TRY(read_file(file)), who.admission);
+    if (!applied) return wrap(applied.error(), "{}", file);
+  }
   who.max_token_life = options.max_token_life;
   who.extend_token_life = options.extend_token_life;
   return who;
@@ -201,6 +208,8 @@ Result<> ApiHost::Parts::make_encryption() {
 
 Result<> ApiHost::Parts::make_server() {
   options.server.extension_authentication = TRY(extension_authentication(options));
+  if (is_shared_datastore(options.datastore.endpoint))
+    options.server.store_users = apiserver::ServerOptions::StoreUsers::kSeveralServers;
   server = std::make_unique<apiserver::ApiServer>(options.server, *store, thread.loop(), encryption.get(),
                                                   clock, random, registry, log.named("apiserver"));
   identity = std::make_unique<apiserver::Identity>(TRY(identity_of(options)), server->objects(), clock,
@@ -223,6 +232,7 @@ Result<> ApiHost::Parts::make_listener() {
   net::ServerOptions wanted;
   wanted.address = {options.bind_address, options.secure_port};
   wanted.limits.streams = options.streams_per_connection;
+  wanted.limits.header_bytes = kMaxHeaderBytes;
   wanted.tls = TRY(net::TlsServerConfig::make(TRY(serving_tls(options, clock.wall_now())), log));
   listener = std::make_unique<net::Server>(std::vector{&thread.loop()}, std::move(wanted), server->handler(),
                                            log.named("apiserver"));

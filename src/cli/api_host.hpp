@@ -74,6 +74,8 @@ struct ApiHostOptions {
   std::vector<apiserver::AuthorizationMode> authorization{apiserver::AuthorizationMode::kNode,
                                                           apiserver::AuthorizationMode::kRbac};
   apiserver::admission::ChainOptions admission;
+  /// An AdmissionConfiguration, or empty.
+  std::string admission_config_file;
   FrontProxyFiles front_proxy;
 
   /// As whom, and trusting which CA, node agents are reached. Without a CA they are not verified.

@@ -6,7 +6,6 @@
 #include "apiserver/admission/limit_ranger.hpp"
 #include "apiserver/admission/namespace_lifecycle.hpp"
 #include "apiserver/admission/node_restriction.hpp"
-#include "apiserver/admission/pod_security.hpp"
 #include "apiserver/admission/priority.hpp"
 #include "apiserver/admission/resource_quota.hpp"
 #include "apiserver/admission/service_account.hpp"
@@ -17,7 +16,8 @@ namespace cloudless::apiserver::admission {
 
 namespace {
 
-std::vector<std::shared_ptr<AdmissionPlugin>> all_plugins(const ChainParts& parts) {
+std::vector<std::shared_ptr<AdmissionPlugin>> all_plugins(const ChainParts& parts,
+                                                          const ChainOptions& options) {
   using Step = CertificatePermission::Step;
   return {
       std::make_shared<NamespaceLifecycle>(parts.objects),
@@ -25,7 +25,7 @@ std::vector<std::shared_ptr<AdmissionPlugin>> all_plugins(const ChainParts& part
       std::make_shared<ServiceAccount>(parts.objects, parts.random),
       std::make_shared<NodeRestriction>(parts.objects),
       std::make_shared<TaintNodesByCondition>(),
-      std::make_shared<PodSecurity>(parts.objects),
+      std::make_shared<PodSecurity>(parts.objects, options.pod_security),
       std::make_shared<Priority>(parts.objects),
       std::make_shared<DefaultTolerationSeconds>(),
       std::make_shared<DefaultClass>(DefaultClass::storage_class(), parts.objects),
@@ -97,7 +97,7 @@ Result<> check_names(const std::vector<std::string>& names, std::string_view fla
 
 std::vector<std::shared_ptr<AdmissionPlugin>> default_chain(const ChainParts& parts,
                                                             const ChainOptions& options) {
-  std::vector<std::shared_ptr<AdmissionPlugin>> chain = all_plugins(parts);
+  std::vector<std::shared_ptr<AdmissionPlugin>> chain = all_plugins(parts, options);
   std::erase_if(chain, [&](const auto& plugin) { return options.disabled.contains(plugin->name()); });
   if (options.privileged == Privileged::kRefused) chain.push_back(std::make_shared<PrivilegedContainers>());
   return chain;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apiserver/admission/pod_security.hpp"
 #include "apiserver/authz/rbac.hpp"
 #include "apiserver/pipeline.hpp"
 #include "base/random.hpp"
@@ -29,6 +30,7 @@ struct ChainOptions {
   std::set<std::string, std::less<>> disabled;
   /// Upstream's --allow-privileged: whether pods may have privileged containers at all.
   Privileged privileged = Privileged::kAllowed;
+  PodSecurityOptions pod_security;
 };
 
 /// The plugins that upstream enables by default, and NodeRestriction as kubeadm does; the escalation check of
@@ -40,6 +42,10 @@ std::vector<std::shared_ptr<AdmissionPlugin>> default_chain(const ChainParts& pa
 /// NodeRestriction has to be asked for. kInvalid for a name that upstream does not know either.
 Result<std::set<std::string, std::less<>>> disabled_plugins(const std::vector<std::string>& enable,
                                                             const std::vector<std::string>& disable);
+/// Takes in the text of upstream's --admission-control-config-file: an AdmissionConfiguration of
+/// apiserver.config.k8s.io/v1 whose plugins have their configuration in it. Only PodSecurity can be
+/// configured; kInvalid for others.
+Result<> apply_configuration(std::string_view text, ChainOptions& options);
 /// Those of `names` that upstream has and this chain has not.
 std::vector<std::string> missing_plugins(const std::vector<std::string>& names);
 

@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include "apiserver/admission/certificates.hpp"
+#include "apiserver/admission/chain.hpp"
 #include "apiserver/admission/limit_ranger.hpp"
 #include "apiserver/admission/node_restriction.hpp"
 #include "apiserver/admission/pod_security.hpp"
 #include "apiserver/admission/resource_quota.hpp"
+#include "apiserver/admission/small_plugins.hpp"
 #include "apiserver/admission/testing.hpp"
 #include "base/encoding.hpp"
 #include "pki/certificate.hpp"
@@ -94,6 +96,73 @@ TEST_F(LimitsTest, PodSecurityOnlyWarnsAboutWhatMakesPods) {
       .resource = "namespaces",
       .object = parse(R"({"metadata":{"name":"n","labels":{"pod-security.kubernetes.io/enforce":"x"}}})")};
   EXPECT_EQ(run(plugin, labels).error().code, 422);
+}
+
+constexpr std::string_view kAdmissionConfiguration = R"(
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: PodSecurity
+  configuration:
+    apiVersion: pod-security.admission.config.k8s.io/v1
+    kind: PodSecurityConfiguration
+    defaults: {enforce: baseline, enforce-version: v1.30, warn: restricted}
+    exemptions: {usernames: [robot], runtimeClasses: [kata], namespaces: [kube-system]}
+)";
+
+TEST_F(LimitsTest, PodSecurityTakesDefaultsAndExemptionsFromItsConfiguration) {
+  ChainOptions options;
+  ASSERT_TRUE(apply_configuration(kAdmissionConfiguration, options));
+  EXPECT_EQ(options.pod_security.enforce.text(), "baseline:v1.30");
+  EXPECT_EQ(options.pod_security.audit.text(), "privileged:latest");
+  PodSecurity plugin(objects_, options.pod_security);
+  objects_.put({"", "namespaces"}, R"({"metadata":{"name":"d"}})");
+  const auto refused = [&](std::string_view spec, std::string_view ns, std::string user) {
+    objects_.put({"", "namespaces"}, json::object{{"metadata", {{"name", ns}}}});
+    Call call{
+        .resource = "pods",
+        .object = parse(fmt::format(R"({{"metadata":{{"name":"p","namespace":"{}"}},"spec":{}}})", ns, spec)),
+        .user = {.name = std::move(user)}};
+    const auto result = testing::run(simulation_, plugin, call);
+    return result ? std::string() : result.error().message;
+  };
+  EXPECT_THAT(refused(R"({"hostPID":true})", "d", "jane"),
+              HasSubstr("violates PodSecurity \"baseline:v1.30\": host namespaces (hostPID=true)"));
+  EXPECT_EQ(refused(R"({"hostPID":true})", "d", "robot"), "");
+  EXPECT_EQ(refused(R"({"hostPID":true})", "kube-system", "jane"), "");
+  EXPECT_EQ(refused(R"({"hostPID":true,"runtimeClassName":"kata"})", "d", "jane"), "");
+}
+
+TEST(AdmissionConfiguration, WhatCannotBeConfiguredIsRefused) {
+  ChainOptions options;
+  const auto error_of = [&](std::string text) {
+    const auto applied = apply_configuration(text, options);
+    return applied ? std::string() : applied.error().message;
+  };
+  const std::string head = "kind: AdmissionConfiguration\nplugins:\n";
+  EXPECT_THAT(error_of(head + "- name: EventRateLimit"), HasSubstr("\"EventRateLimit\" is not supported"));
+  EXPECT_THAT(error_of(head + "- {name: PodSecurity, path: x.yaml}"), HasSubstr("not at a path"));
+  EXPECT_THAT(error_of(head + "- {name: PodSecurity, configuration: {apiVersion: "
+                              "pod-security.admission.config.k8s.io/v1, kind: PodSecurityConfiguration, "
+                              "defaults: {enforce: hard}}}"),
+              HasSubstr("defaults.enforce: Invalid value: \"hard\""));
+  EXPECT_THAT(error_of("kind: Other"), HasSubstr("not an AdmissionConfiguration"));
+}
+
+TEST_F(LimitsTest, PrivilegedContainersAreRefusedInTemplatesToo) {
+  PrivilegedContainers plugin;
+  Call call{
+      .group = "apps",
+      .resource = "deployments",
+      .object = parse(R"({"metadata":{"name":"w","namespace":"d"},"spec":{"template":{"spec":{"containers":[)"
+                      R"({"name":"a"},{"name":"b","securityContext":{"privileged":true}}]}}}})")};
+  const auto result = testing::run(simulation_, plugin, call);
+  ASSERT_FALSE(result);
+  ASSERT_EQ(result.error().causes.size(), 1u);
+  EXPECT_EQ(result.error().causes[0].field, "spec.template.spec.containers[1].securityContext.privileged");
+  EXPECT_EQ(result.error().causes[0].message, "Forbidden: disallowed by cluster policy");
+  call.subresource = "status";
+  EXPECT_TRUE(testing::run(simulation_, plugin, call));
 }
 
 TEST_F(LimitsTest, PodSecurityBaselineRulesAreEachChecked) {

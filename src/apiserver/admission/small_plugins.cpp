@@ -1,5 +1,7 @@
 #include "apiserver/admission/small_plugins.hpp"
 
+#include "apiserver/admission/pod_places.hpp"
+
 #include <algorithm>
 
 #include "apiserver/admission/pod_edits.hpp"
@@ -172,20 +174,24 @@ Task<ApiResult<>> PersistentVolumeClaimResize::validate(const AdmissionRequest& 
 }
 
 Task<ApiResult<>> PrivilegedContainers::validate(const AdmissionRequest& request) {
-  if (!is_on(request, "", "pods")) co_return ApiResult<>();
+  const PodPlace* place = pod_place(request.group, request.resource);
+  const bool concerned = request.subresource.empty() || request.subresource == "ephemeralcontainers";
+  const json::object* pod = place && concerned ? place->in(*request.object) : nullptr;
+  if (!pod) co_return ApiResult<>();
   std::vector<StatusCause> causes;
-  for (const char* list : {"initContainers", "containers"}) {
+  for (const char* list : {"initContainers", "containers", "ephemeralContainers"}) {
     size_t index = 0;
-    for (const json::value& container : array_at(*request.object, {"spec", list})) {
+    for (const json::value& container : array_at(*pod, {"spec", list})) {
       if (container.is_object() && truth_at(container.get_object(), {"securityContext", "privileged"})) {
         causes.push_back({"FieldValueForbidden", "Forbidden: disallowed by cluster policy",
-                          fmt::format("spec.{}[{}].securityContext.privileged", list, index)});
+                          fmt::format("{}[{}].securityContext.privileged",
+                                      place->field(fmt::format("spec.{}", list)), index)});
       }
       ++index;
     }
   }
   if (causes.empty()) co_return ApiResult<>();
-  co_return std::unexpected(invalid("", "Pod", request.name, std::move(causes)));
+  co_return std::unexpected(invalid(request.group, request.kind, request.name, std::move(causes)));
 }
 
 }  // namespace cloudless::apiserver::admission

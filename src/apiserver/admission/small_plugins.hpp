@@ -73,7 +73,8 @@ class PersistentVolumeClaimResize final : public Plugin {
   Objects& objects_;
 };
 
-/// Upstream's --allow-privileged=false, which its validation of pods enforces: no container is privileged.
+/// Upstream's --allow-privileged=false, which its validation enforces on pods and on the templates of
+/// what makes pods: no container is privileged.
 class PrivilegedContainers final : public Plugin {
  public:
   PrivilegedContainers() : Plugin("PrivilegedContainers", {Operation::kCreate, Operation::kUpdate}) {}
