@@ -8,6 +8,7 @@
 #include "apiserver/subresources/subresources.hpp"
 #include "apiserver/verbs/verbs.hpp"
 #include "base/strings.hpp"
+#include "runtime/timer.hpp"
 
 namespace cloudless::apiserver {
 
@@ -46,6 +47,17 @@ Task<void> send_failure(net::ResponseWriter& response, const MediaType& media, c
   if (status.code == 401) headers.add("www-authenticate", "Basic realm=\"kubernetes-master\"");
   (void)co_await response.respond(reply.code, std::move(headers), std::move(reply.body));
 }
+
+// One more while it lives.
+class Counted {
+ public:
+  explicit Counted(metrics::Gauge& gauge) : gauge_(gauge) { gauge_.add(1); }
+  Counted(const Counted&) = delete;
+  ~Counted() { gauge_.add(-1); }
+
+ private:
+  metrics::Gauge& gauge_;
+};
 
 // Whether the audit log wants the answer's body, and can show it.
 bool records_answers(const Pipeline& pipeline, const Call& call) {
@@ -94,7 +106,11 @@ Task<ApiResult<>> ApiServer::State::authorize(const UserInfo& user, const Reques
   co_return std::unexpected(authz::forbidden_status(attributes, reasons));
 }
 
-Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& response) {
+Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& client) {
+  // Whoever passes requests on may have named it already.
+  const std::string_view given = request.headers.get("audit-id").value_or("");
+  const std::string audit_id = given.empty() ? random.uuid() : std::string(given);
+  FlowedResponse response(client, audit_id);
   const Result<RequestInfo> info = parse_request_info(request.method, request.path(), request.query());
   if (!info) {
     co_await send_failure(response, {}, bad_request(info.error().message), {});
@@ -106,6 +122,14 @@ Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& r
     ApiResult<UserInfo> effective = co_await pipeline.impersonator->impersonate(request.headers, *user);
     if (effective && effective->name != user->name) impersonator = std::move(*user);
     user = std::move(effective);
+  }
+  const std::shared_ptr<const FlowTable> table = flows.current();
+  const Flow* flow = user ? table->classify(*user, *info) : nullptr;
+  if (flow) response.set_flow(*flow);
+  const std::optional<InFlight::Slot> slot = in_flight.enter(*info, flow);
+  if (!slot) {
+    co_await refuse_too_many(response);
+    co_return;
   }
   ApiResult<> done;
   Call call{
@@ -135,8 +159,51 @@ Task<void> ApiServer::State::handle(net::Request request, net::ResponseWriter& r
           {"verb", "group", "resource", "code"})
       .with({info->verb, info->group, info->resource, std::to_string(call.response_code)})
       .add();
-  audit(call, std::move(uri), std::move(address), done);
+  audit(call, audit_id, std::move(uri), std::move(address), done);
   if (!done) co_await send_failure(response, call.media, done.error(), call.warnings);
+}
+
+Task<ApiResult<>> ApiServer::State::read_body(Call& call, net::Request& request) {
+  if (!request.body) co_return ApiResult<>();
+  Result<std::string> body = co_await runtime::with_timeout(options.request_timeout, "reading a body",
+                                                            net::read_all(*request.body, kMaxBodyBytes));
+  if (body) {
+    call.body = std::move(*body);
+    co_return ApiResult<>();
+  }
+  if (body.error().code == Code::kResourceExhausted) {
+    co_return std::unexpected(request_entity_too_large(fmt::format("limit is {}", kMaxBodyBytes)));
+  }
+  if (body.error().code == Code::kDeadlineExceeded) {
+    co_return std::unexpected(timeout("request did not complete within the allotted timeout", 0));
+  }
+  // As upstream has it, whose reader's error is no status: a broken encoding is 500 without a reason.
+  co_return std::unexpected(ApiStatus(500, "", body.error().message));
+}
+
+// Watches and connections, which are counted while they last.
+Task<ApiResult<>> ApiServer::State::serve_long(Call& call, net::Request request,
+                                               net::ResponseWriter& response) {
+  const std::string& group = call.info.group;
+  const std::string& resource = call.info.resource;
+  const Counted counted(
+      metrics
+          .gauge("apiserver_longrunning_requests",
+                 "Gauge of all active long-running apiserver requests broken out by verb, group, version, "
+                 "resource, scope and component. Not all requests are tracked this way.",
+                 {"verb", "group", "version", "resource", "subresource"})
+          .with({call.info.verb, group, call.info.version, resource, call.info.subresource}));
+  if (call.info.verb == "watch" && call.info.subresource.empty()) {
+    metrics::Counter& terminated =
+        metrics
+            .counter("apiserver_terminated_watchers_total",
+                     "Counter of watchers closed due to unresponsiveness broken by resource type.",
+                     {"group", "resource"})
+            .with({group, resource});
+    co_return co_await watch_objects(registry, call, response, terminated);
+  }
+  if (!pipeline.nodes) co_return std::unexpected(service_unavailable("this server has no way to the nodes"));
+  co_return co_await serve_connect(registry, *pipeline.nodes, call, std::move(request), response);
 }
 
 Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request request,
@@ -157,23 +224,12 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
   if (std::ranges::find(described->verbs, call.info.verb) == described->verbs.end()) {
     co_return std::unexpected(method_not_allowed());
   }
-  if (is_connect(call.info.subresource)) {
-    if (!pipeline.nodes)
-      co_return std::unexpected(service_unavailable("this server has no way to the nodes"));
-    co_return co_await serve_connect(registry, *pipeline.nodes, call, std::move(request), response);
-  }
+  if (is_connect(call.info.subresource)) co_return co_await serve_long(call, std::move(request), response);
   call.media = CO_TRY(negotiate_for(call.info, call.type(), request.headers, call.raw_query));
-  if (request.body) {
-    Result<std::string> body = co_await net::read_all(*request.body, kMaxBodyBytes);
-    if (!body && body.error().code == Code::kResourceExhausted) {
-      co_return std::unexpected(request_entity_too_large(fmt::format("limit is {}", kMaxBodyBytes)));
-    }
-    if (!body) co_return std::unexpected(bad_request(body.error().message));
-    call.body = std::move(*body);
-  }
+  CO_TRY(co_await read_body(call, request));
   if (const std::string_view text = deprecation_of(call.info); !text.empty())
     call.warnings.emplace_back(text);
-  if (call.info.verb == "watch") co_return co_await watch_objects(registry, call, response);
+  if (call.info.verb == "watch") co_return co_await serve_long(call, std::move(request), response);
   const Answer answer = CO_TRY(co_await run_verb(call));
   Reply reply = CO_TRY(render(call, answer));
   net::Headers headers = common_headers(std::move(reply.content_type));
@@ -184,13 +240,13 @@ Task<ApiResult<>> ApiServer::State::serve_resource(Call& call, net::Request requ
   co_return ApiResult<>();
 }
 
-void ApiServer::State::audit(const Call& call, std::string uri, std::string address,
+void ApiServer::State::audit(const Call& call, std::string id, std::string uri, std::string address,
                              const ApiResult<>& done) {
   if (!pipeline.auditor) return;
   const Attributes attributes = make_attributes(call.user, call.info);
   const Auditor::Level level = pipeline.auditor->level(attributes);
   if (level == Auditor::Level::kNone) return;
-  AuditRecord record{.audit_id = random.uuid(),
+  AuditRecord record{.audit_id = std::move(id),
                      .request_uri = std::move(uri),
                      .attributes = attributes,
                      .impersonated_user = {},

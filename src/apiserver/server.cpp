@@ -20,10 +20,13 @@ ApiServer::State::State(ServerOptions server_options, store::Store& store, runti
                 .services = {options.service_cidr, options.first_node_port, options.last_node_port},
                 .event_ttl = options.event_ttl},
                store, loop, transformer, server_clock, server_random, server_log),
+      flows(registry),
+      in_flight(options.in_flight),
       definitions(registry, loop, server_log, [this] { aggregator.catalog_changed(); }),
       aggregator(registry, loop, server_random, server_log),
       quotas(registry, loop, server_log),
-      compactor(store, options.compaction_interval, loop, server_log) {}
+      compactor(store, options.compaction_interval, loop, server_log),
+      addresses(options, registry, store, loop, server_log) {}
 
 ApiServer::ApiServer(ServerOptions options, store::Store& store, runtime::Executor& executor,
                      ValueTransformer* transformer, const Clock& clock, Random& random,
@@ -44,6 +47,7 @@ Task<Result<>> ApiServer::start() {
   CO_TRY(co_await state_->registry.start());
   CO_TRY(co_await state_->definitions.start());
   CO_TRY(co_await state_->create_system_objects());
+  CO_TRY(co_await state_->addresses.start());
   if (state_->options.compaction_interval > Duration::zero()) state_->compactor.start();
   state_->aggregator.start(state_->pipeline.nodes);
   state_->quotas.start();
@@ -53,6 +57,7 @@ Task<Result<>> ApiServer::start() {
 
 Task<void> ApiServer::stop() {
   state_->ready = false;
+  co_await state_->addresses.stop();
   co_await state_->compactor.stop();
   co_await state_->quotas.stop();
   co_await state_->aggregator.stop();

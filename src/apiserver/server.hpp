@@ -22,6 +22,13 @@
 
 namespace cloudless::apiserver {
 
+/// How many requests that read, and that write, are worked on at once (upstream's --max-requests-inflight and
+/// --max-mutating-requests-inflight); 0: no limit.
+struct InFlightLimits {
+  int64_t reading = 400;
+  int64_t mutating = 200;
+};
+
 struct ServerOptions {
   /// What every key in the store starts with, upstream's --etcd-prefix.
   std::string storage_root = "/registry";
@@ -33,8 +40,15 @@ struct ServerOptions {
   /// are written.
   std::string advertise_address;
   uint16_t advertise_port = 6443;
+  /// Whether other servers may use the same store: then each keeps its address there under a lease, and the
+  /// kubernetes Service points to all whose lease is alive.
+  enum class StoreUsers { kThisServer, kSeveralServers } store_users = StoreUsers::kThisServer;
   /// How long events are kept (upstream's --event-ttl).
   std::chrono::seconds event_ttl = std::chrono::hours(1);
+  /// How long a request other than a watch or a connection may take to send its body (upstream's
+  /// --request-timeout).
+  Duration request_timeout = std::chrono::seconds(60);
+  InFlightLimits in_flight;
   /// How often old revisions are forgotten (--etcd-compaction-interval); zero leaves it to others.
   Duration compaction_interval = std::chrono::minutes(5);
   /// What extension API servers read to know whom this one speaks for: the data of the ConfigMap

@@ -39,6 +39,7 @@ struct Flags {
   std::string cert_dir = "/var/run/kubernetes";
   std::string client_ca_file;
   int64_t streams = 250;
+  apiserver::InFlightLimits in_flight;
 
   std::vector<std::string> issuers;
   std::vector<std::string> key_files;
@@ -53,6 +54,7 @@ struct Flags {
   std::vector<std::string> enable_plugins;
   std::vector<std::string> disable_plugins;
   bool allow_privileged = false;
+  std::string admission_config_file;
 
   FrontProxyFiles proxy;
   CertificateFiles kubelet;
@@ -98,6 +100,9 @@ void bind_serving(FlagSet& set, Flags& flags) {
            "Where a certificate that signs itself is made, when --tls-cert-file is not given");
   set.text("client-ca-file", flags.client_ca_file, "CA that users' certificates are verified by");
   set.number("http2-max-streams-per-connection", flags.streams, "Requests at once on one HTTP/2 connection");
+  set.number("max-requests-inflight", flags.in_flight.reading,
+             "Requests that read and are worked on at once; more are refused with 429. 0: no limit");
+  set.number("max-mutating-requests-inflight", flags.in_flight.mutating, "The same of requests that write");
 }
 
 void bind_identity(FlagSet& set, Flags& flags) {
@@ -119,6 +124,8 @@ void bind_identity(FlagSet& set, Flags& flags) {
   set.list("authorization-mode", flags.authorization, "Of Node, RBAC, AlwaysAllow, AlwaysDeny, in order");
   set.list("enable-admission-plugins", flags.enable_plugins, "Admission plugins besides the default ones");
   set.list("disable-admission-plugins", flags.disable_plugins, "Default admission plugins to leave out");
+  set.text("admission-control-config-file", flags.admission_config_file,
+           "AdmissionConfiguration: what PodSecurity asks for where namespaces say nothing");
   set.truth("allow-privileged", flags.allow_privileged, "Whether pods may have privileged containers");
 }
 
@@ -199,8 +206,6 @@ void bind_ineffective(FlagSet& set) {
                                      "log-text-split-stream",
                                      "master-service-namespace",
                                      "max-connection-bytes-per-sec",
-                                     "max-mutating-requests-inflight",
-                                     "max-requests-inflight",
                                      "min-compatibility-version",
                                      "min-request-timeout",
                                      "peer-advertise-ip",
@@ -268,7 +273,6 @@ void bind_refused(FlagSet& set) {
                "authorization-webhook-cache-authorized-ttl", "authorization-webhook-cache-unauthorized-ttl",
                "authorization-webhook-version"},
               "authorization by webhook or ABAC is not supported; use Node,RBAC");
-  set.refused({"admission-control-config-file"}, "configuration of admission plugins is not supported");
   set.refused({"egress-selector-config-file"}, "egress selection is not supported");
   set.refused({"audit-webhook-config-file", "audit-webhook-mode", "audit-webhook-version",
                "audit-webhook-initial-backoff", "audit-webhook-batch-buffer-size",
@@ -394,6 +398,11 @@ Result<> apply_serving(const Flags& flags, ApiServerPlan& plan) {
   }
   host.certificate_directory = flags.cert_dir;
   host.client_ca = flags.client_ca_file;
+  if (flags.in_flight.reading < 0)
+    return fail(Code::kInvalid, "--max-requests-inflight can not be negative value");
+  if (flags.in_flight.mutating < 0)
+    return fail(Code::kInvalid, "--max-mutating-requests-inflight can not be negative value");
+  host.server.in_flight = flags.in_flight;
   host.streams_per_connection = static_cast<uint32_t>(std::clamp<int64_t>(flags.streams, 1, 100'000));
   if (flags.endpoint_reconciler == "none") return {};
   // A server that listens on one address is reached by it.
@@ -435,6 +444,7 @@ Result<> apply_identity(const FlagSet& set, const Flags& flags, ApiServerPlan& p
       TRY(apiserver::admission::disabled_plugins(flags.enable_plugins, flags.disable_plugins));
   for (const std::string& name : apiserver::admission::missing_plugins(flags.enable_plugins))
     plan.notices.push_back(fmt::format("admission plugin {} does not exist here and has no effect", name));
+  host.admission_config_file = flags.admission_config_file;
   host.admission.privileged = flags.allow_privileged ? apiserver::admission::Privileged::kAllowed
                                                      : apiserver::admission::Privileged::kRefused;
   return {};

@@ -149,6 +149,21 @@ TEST(ApiServerFlags, WhatDoesNotFitIsRefusedInUpstreamsWords) {
   EXPECT_EQ(plan_api_server(Arguments{}).error().message, "--etcd-servers must be specified");
 }
 
+TEST(ApiServerFlags, RequestsAtOnceHaveLimits) {
+  const auto plan = plan_api_server(kubeadm_and({"--max-requests-inflight=7"}));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->host.server.in_flight.reading, 7);
+  EXPECT_EQ(plan->host.server.in_flight.mutating, 200);
+  EXPECT_EQ(refusal({"--max-mutating-requests-inflight=-1"}),
+            "--max-mutating-requests-inflight can not be negative value");
+}
+
+TEST(ApiServerFlags, AdmissionIsConfiguredByAFile) {
+  const auto plan = plan_api_server(kubeadm_and({"--admission-control-config-file=/etc/admission.yaml"}));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->host.admission_config_file, "/etc/admission.yaml");
+}
+
 TEST(ApiServerFlags, NodePortsAreARangeAnOffsetOrOne) {
   const auto range = [](const std::string& text) {
     const auto plan = plan_api_server(kubeadm_and({"--service-node-port-range=" + text}));
