@@ -51,6 +51,8 @@ struct Peer {
   /// DER, leaf first: what the peer presented and the server's client CAs verified; empty where it presented
   /// none.
   std::vector<std::string> certificates;
+  /// Why the certificate that the peer presented is not among them; empty where it is, or there was none.
+  std::string certificate_error;
   /// In process only: the caller is this program itself, with the identity that cli/ gave it (decision 1).
   std::optional<std::string> in_process_user;
   std::vector<std::string> in_process_groups;

@@ -91,8 +91,10 @@ Result<bool> chunked(const Headers& headers, int minor) {
 
 }  // namespace
 
-Result<std::optional<size_t>> head_length(std::string_view bytes, size_t limit) {
-  const size_t end = bytes.substr(0, limit).find("\r\n\r\n");
+Result<std::optional<size_t>> head_length(std::string_view bytes, size_t limit, size_t known) {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  const size_t from = known < kEnd.size() ? 0 : known - kEnd.size() + 1;
+  const size_t end = bytes.substr(0, limit).find(kEnd, from);
   if (end != std::string_view::npos) return std::optional(end + 4);
   if (bytes.size() >= limit) return fail(Code::kResourceExhausted, "header longer than {} bytes", limit);
   return std::optional<size_t>();

@@ -25,8 +25,8 @@ struct ResponseHead {
 };
 
 /// Length of the head with its empty line, at the beginning of `bytes`; nothing while it is not complete.
-/// kResourceExhausted past `limit`.
-Result<std::optional<size_t>> head_length(std::string_view bytes, size_t limit);
+/// kResourceExhausted past `limit`. `known`: bytes that were looked at before, in vain.
+Result<std::optional<size_t>> head_length(std::string_view bytes, size_t limit, size_t known = 0);
 /// `head` ends with its empty line. kInvalid on anything that RFC 9112 does not allow.
 Result<RequestHead> parse_request_head(std::string_view head);
 Result<ResponseHead> parse_response_head(std::string_view head);

@@ -36,12 +36,13 @@ class Upgraded final : public ByteStream {
 Task<Result<bool>> Link::fill() { co_return co_await read_more(*stream, buffer); }
 
 Task<Result<std::optional<std::string>>> Link::read_head(size_t limit) {
-  for (;;) {
-    if (const std::optional<size_t> length = CO_TRY(head_length(buffer, limit))) {
+  for (size_t known = 0;;) {
+    if (const std::optional<size_t> length = CO_TRY(head_length(buffer, limit, known))) {
       std::string head = buffer.substr(0, *length);
       consume(*length);
       co_return std::optional(std::move(head));
     }
+    known = buffer.size();
     if (CO_TRY(co_await fill())) continue;
     if (buffer.empty()) co_return std::optional<std::string>();
     co_return fail(Code::kUnavailable, "unexpected EOF");

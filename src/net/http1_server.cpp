@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kPipelineBytes = 64 * 1024;
 // What is left of a body that the handler did not read is skipped up to here; past it the connection closes.
 constexpr size_t kSkipBodyBytes = 256 * 1024;
-// How long each read of what is skipped may take.
+// How long all of that may take.
 constexpr Duration kLingerTime = std::chrono::seconds(2);
 
 bool bodiless(int status) { return status < 200 || status == 204 || status == 304; }
@@ -235,13 +235,15 @@ class Http1Connection final : public ServerConnection {
   // Closing with bytes unread would reset the connection and take the answer with it.
   Task<void> linger() {
     static_cast<void>(co_await link_->stream->close_write());
-    size_t skipped = 0;
-    while (skipped < kSkipBodyBytes) {
-      link_->buffer.clear();
-      const Result<bool> more = co_await runtime::with_timeout(kLingerTime, "lingering", link_->fill());
-      if (!more || !*more) co_return;
-      skipped += link_->buffer.size();
+    static_cast<void>(co_await runtime::with_timeout(kLingerTime, "lingering", discard(*link_)));
+  }
+
+  static Task<Result<>> discard(http1::Link& link) {
+    for (size_t skipped = 0; skipped < kSkipBodyBytes; skipped += link.buffer.size()) {
+      link.buffer.clear();
+      if (!CO_TRY(co_await link.fill())) break;
     }
+    co_return Result<>();
   }
 
   Task<bool> serve(http1::RequestHead head, http1::Framing framing) {
@@ -268,19 +270,21 @@ class Http1Connection final : public ServerConnection {
     if (!writer.finished()) link_->stream->abort();
     if (!writer.finished() || exchange->peer_gone || context.cancelled()) co_return false;
     // A client that waits for 100 Continue has not sent its body.
-    if (body && !expected) co_await skip(*body);
+    if (body && !expected) {
+      static_cast<void>(co_await runtime::with_timeout(kLingerTime, "skipping a body", skip(*body)));
+    }
     const bool clean = exchange->body_complete;
     if (!clean) co_await linger();
     co_return clean&& writer.keep_alive() && !draining_;
   }
 
-  static Task<void> skip(http1::Body& body) {
-    size_t skipped = 0;
-    while (skipped < kSkipBodyBytes) {
-      const auto piece = co_await runtime::with_timeout(kLingerTime, "skipping a body", body.next());
-      if (!piece || !*piece) co_return;
-      skipped += (**piece)->size();
+  static Task<Result<>> skip(http1::Body& body) {
+    for (size_t skipped = 0; skipped < kSkipBodyBytes;) {
+      const std::optional<SharedBytes> piece = CO_TRY(co_await body.next());
+      if (!piece) break;
+      skipped += (*piece)->size();
     }
+    co_return Result<>();
   }
 
   // Null for a request without a body.

@@ -32,6 +32,7 @@ Peer describe_peer(const Stream& stream) {
   peer.port = stream.peer().port;
   peer.tls = stream.tls();
   peer.certificates = stream.peer_certificates();
+  peer.certificate_error = stream.peer_certificate_error();
   return peer;
 }
 

@@ -180,6 +180,9 @@ int verify_mode(ClientCertificates mode) {
   return SSL_VERIFY_NONE;
 }
 
+// The handshake goes on; who asks for the certificate learns that it did not verify.
+int verify_later(int, X509_STORE_CTX*) { return 1; }
+
 Result<ContextPtr> server_context(const TlsServerOptions& options, const TlsIdentity& identity,
                                   ServerContexts& contexts) {
   ContextPtr context = new_context(TLS_server_method());
@@ -187,7 +190,8 @@ Result<ContextPtr> server_context(const TlsServerOptions& options, const TlsIden
   if (options.client_certificates != ClientCertificates::kIgnored) {
     TRY(trust(context.get(), options.client_ca, NameToClients::kYes));
   }
-  SSL_CTX_set_verify(context.get(), verify_mode(options.client_certificates), nullptr);
+  SSL_CTX_set_verify(context.get(), verify_mode(options.client_certificates),
+                     options.client_certificates == ClientCertificates::kOptional ? verify_later : nullptr);
   // Sessions are not resumed: a resumed session would carry a client certificate that has expired or whose CA
   // has gone since.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);

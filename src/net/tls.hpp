@@ -39,7 +39,7 @@ struct TlsIdentity {
 
 enum class ClientCertificates {
   kIgnored,
-  kOptional,  // verified where given; one that does not verify fails the handshake
+  kOptional,  // verified where given; one that does not verify is no certificate, and Peer says why
   kRequired,
 };
 

@@ -158,6 +158,12 @@ class TlsStream final : public DescriptorStream {
     return chain;
   }
 
+  std::string peer_certificate_error() const override {
+    if (SSL_get_verify_mode(ssl_) == SSL_VERIFY_NONE || !SSL_get0_peer_certificate(ssl_)) return {};
+    const long verified = SSL_get_verify_result(ssl_);
+    return verified == X509_V_OK ? "" : X509_verify_cert_error_string(verified);
+  }
+
   // Bytes on the socket may be a record of the protocol itself (a session ticket), so look inside.
   bool idle_and_dead() const override {
     ERR_clear_error();
