@@ -119,12 +119,15 @@ TEST(Protobuf, ListsAreMadeOfEncodedItems) {
   const auto item = *schema::decode_json(R"({"metadata":{"name":"a"}})", kind);
   const auto list = *schema::decode_json(
       R"({"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a"}}]})", list_kind);
-  const std::string message = *schema::encode_message(item, kind);
-  auto assembled =
-      schema::encode_list({"v1", "NamespaceList"}, list.at("metadata"),
-                          *api::find_type("k8s.io.apimachinery.pkg.apis.meta.v1", "ListMeta"), {message});
-  ASSERT_TRUE(assembled);
-  EXPECT_EQ(hex_encode(*assembled), hex_encode(*schema::encode_protobuf(list, list_kind)));
+  const std::string bytes = *schema::encode_item(item, kind);
+  const auto head = schema::encode_list_head(
+      {"v1", "NamespaceList"}, list.at("metadata"),
+      *api::find_type("k8s.io.apimachinery.pkg.apis.meta.v1", "ListMeta"), bytes.size());
+  ASSERT_TRUE(head);
+  EXPECT_EQ(hex_encode(*head + bytes + std::string(schema::kEnvelopeEnd)),
+            hex_encode(*schema::encode_protobuf(list, list_kind)));
+  EXPECT_EQ(hex_encode(schema::wrap_item({"v1", "Namespace"}, bytes)),
+            hex_encode(*schema::encode_protobuf(item, kind)));
 }
 
 }  // namespace

@@ -80,6 +80,26 @@ std::vector<std::shared_ptr<Authorizer>> authorizers_of(const IdentityOptions& o
   return out;
 }
 
+// Whoever knows the caller says who it is. Where nobody does, a credential that was refused ends the request:
+// it is not anonymous (union.New and union.NewFailOnError of k8s.io/apiserver).
+class AnyAuthenticator final : public Authenticator {
+ public:
+  explicit AnyAuthenticator(std::vector<std::shared_ptr<Authenticator>> kinds) : kinds_(std::move(kinds)) {}
+  Task<Result<std::optional<UserInfo>>> authenticate(const net::Request& request) override {
+    std::optional<Error> refusal;
+    for (const auto& kind : kinds_) {
+      Result<std::optional<UserInfo>> user = co_await kind->authenticate(request);
+      if (user && *user) co_return user;
+      if (!user && !refusal) refusal = user.error();
+    }
+    if (refusal) co_return std::unexpected(*refusal);
+    co_return std::nullopt;
+  }
+
+ private:
+  const std::vector<std::shared_ptr<Authenticator>> kinds_;
+};
+
 // A virtual resource behind those admission plugins that look at its creation.
 class AdmittedResource final : public VirtualResource {
  public:
@@ -160,19 +180,19 @@ Pipeline Identity::pipeline() const {
   State& state = *state_;
   using About = authz::AccessReview::About;
   Pipeline out;
-  out.authenticators = {std::make_shared<authn::InProcessAuthenticator>()};
+  std::vector<std::shared_ptr<Authenticator>> kinds = {std::make_shared<authn::InProcessAuthenticator>()};
   const authn::RequestHeaderOptions& proxies = state.options.request_header;
   if (!proxies.client_ca.empty())
-    out.authenticators.push_back(std::make_shared<authn::RequestHeaderAuthenticator>(proxies, state.clock));
+    kinds.push_back(std::make_shared<authn::RequestHeaderAuthenticator>(proxies, state.clock));
   // Where proxies are believed the listener trusts their CA too, whose certificates are nobody's own.
   const std::vector<pki::Certificate>& users = state.options.client_ca;
   if (proxies.client_ca.empty()) {
-    out.authenticators.push_back(std::make_shared<authn::CertificateAuthenticator>(state.clock));
+    kinds.push_back(std::make_shared<authn::CertificateAuthenticator>(state.clock));
   } else if (!users.empty()) {
-    out.authenticators.push_back(std::make_shared<authn::CertificateAuthenticator>(state.clock, users));
+    kinds.push_back(std::make_shared<authn::CertificateAuthenticator>(state.clock, users));
   }
-  out.authenticators.push_back(
-      std::make_shared<authn::BearerAuthenticator>(state.tokens, state.accounts.audiences()));
+  kinds.push_back(std::make_shared<authn::BearerAuthenticator>(state.tokens, state.accounts.audiences()));
+  out.authenticators = {std::make_shared<AnyAuthenticator>(std::move(kinds))};
   if (state.options.anonymous == Anonymous::kAllowed)
     out.authenticators.push_back(std::make_shared<authn::AnonymousAuthenticator>());
   out.impersonator = std::make_shared<authn::HeaderImpersonator>(*state.authorizer);

@@ -35,7 +35,8 @@ bool is_path_verb(std::string_view part) { return part == "watch" || part == "pr
 
 bool is_namespace_subresource(std::string_view part) { return part == "status" || part == "finalize"; }
 
-bool is_true(std::string_view value) { return value == "true" || value == "1" || value == "True"; }
+// As upstream converts booleans of a query: all but these is true.
+bool is_true(std::string_view value) { return value != "0" && !equal_ignoring_case(value, "false"); }
 
 // The name that a field selector "metadata.name=x" pins; nothing where it pins none.
 std::optional<std::string> pinned_name(std::string_view field_selector) {
@@ -60,7 +61,7 @@ void settle_collection_verb(RequestInfo& info, std::string_view query) {
   const auto parameters = net::parse_query(query);
   const std::vector<std::pair<std::string, std::string>> none;
   for (const auto& [key, value] : parameters ? *parameters : none) {
-    if (key == "watch" && info.verb == "get") watch = value.empty() || is_true(value);
+    if (key == "watch" && info.verb == "get") watch = is_true(value);
     if (key == "labelSelector") info.label_selector = value;
     if (key != "fieldSelector") continue;
     info.field_selector = value;

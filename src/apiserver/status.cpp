@@ -184,7 +184,7 @@ ApiStatus unsupported_media_type(const std::vector<std::string>& accepted) {
 }
 
 ApiStatus request_entity_too_large(std::string_view why) {
-  return {413, "RequestEntityTooLarge", fmt::format("Request entity is too large: {}", why)};
+  return {413, "RequestEntityTooLarge", fmt::format("Request entity too large: {}", why)};
 }
 
 ApiStatus too_many_requests(std::string_view why, int retry_after_seconds) {

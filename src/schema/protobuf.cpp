@@ -27,9 +27,14 @@ void put_varint(uint64_t value, std::string& out) {
 
 void put_tag(uint32_t tag, WireType type, std::string& out) { put_varint(tag << 3 | type, out); }
 
-void put_bytes(uint32_t tag, std::string_view bytes, std::string& out) {
+// What stands in front of that many bytes.
+void put_length(uint32_t tag, size_t size, std::string& out) {
   put_tag(tag, kBytesType, out);
-  put_varint(bytes.size(), out);
+  put_varint(size, out);
+}
+
+void put_bytes(uint32_t tag, std::string_view bytes, std::string& out) {
+  put_length(tag, bytes.size(), out);
   out += bytes;
 }
 
@@ -512,17 +517,25 @@ Result<json::value> decode_message(std::string_view bytes, const Schema& schema)
   return normalize(out, schema);
 }
 
-std::string wrap_protobuf(const TypeMeta& type, std::string_view message) {
+namespace {
+
+std::string envelope_head(const TypeMeta& type) {
   std::string meta;
   put_bytes(1, type.api_version, meta);
   put_bytes(2, type.kind, meta);
   std::string out(kMagic);
-  out.reserve(message.size() + meta.size() + 24);
   put_bytes(1, meta, out);
-  put_bytes(2, message, out);
-  put_bytes(3, "", out);
-  put_bytes(4, "", out);
   return out;
+}
+
+}  // namespace
+
+std::string wrap_protobuf(const TypeMeta& type, std::string_view message) {
+  std::string out = envelope_head(type);
+  constexpr size_t kLengthBytes = 11;
+  out.reserve(out.size() + message.size() + kLengthBytes + kEnvelopeEnd.size());
+  put_bytes(2, message, out);
+  return out += kEnvelopeEnd;
 }
 
 Result<std::string> encode_protobuf(const json::value& object, const Schema& schema) {
@@ -591,13 +604,26 @@ std::string encode_watch_event(std::string_view type, std::string_view object_by
   return out;
 }
 
-Result<std::string> encode_list(const TypeMeta& type, const json::value& list_meta,
-                                const Schema& list_meta_schema,
-                                const std::vector<std::string_view>& item_messages) {
-  std::string message;
-  put_bytes(1, TRY(encode_message(list_meta, list_meta_schema)), message);
-  for (const auto item : item_messages) put_bytes(2, item, message);
-  return wrap_protobuf(type, message);
+Result<std::string> encode_item(const json::value& object, const Schema& schema) {
+  if (schema.custom) return fail(Code::kUnimplemented, "custom resources have no protobuf form");
+  std::string out;
+  put_bytes(2, TRY(encode_message(object, schema)), out);
+  return out;
+}
+
+std::string wrap_item(const TypeMeta& type, std::string_view item) {
+  std::string out = envelope_head(type);
+  out.reserve(out.size() + item.size() + kEnvelopeEnd.size());
+  return out.append(item).append(kEnvelopeEnd);
+}
+
+Result<std::string> encode_list_head(const TypeMeta& type, const json::value& list_meta,
+                                     const Schema& list_meta_schema, size_t item_bytes) {
+  std::string meta;
+  put_bytes(1, TRY(encode_message(list_meta, list_meta_schema)), meta);
+  std::string out = envelope_head(type);
+  put_length(2, meta.size() + item_bytes, out);
+  return out += meta;
 }
 
 }  // namespace cloudless::schema

@@ -11,7 +11,6 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
 #include "schema/schema.hpp"
@@ -39,10 +38,17 @@ std::string wrap_protobuf(const TypeMeta& type, std::string_view message);
 /// One watch event: a WatchEvent message whose object is a RawExtension of `object_bytes` (already in its
 /// envelope). The caller puts the four-byte big-endian length in front (LengthDelimitedFramer).
 std::string encode_watch_event(std::string_view type, std::string_view object_bytes);
-/// A list message made of items that are already encoded as bare messages: `list_meta` is a ListMeta object.
-Result<std::string> encode_list(const TypeMeta& type, const boost::json::value& list_meta,
-                                const Schema& list_meta_schema,
-                                const std::vector<std::string_view>& item_messages);
+/// The object's message as field 2 of another: that is its place in a list and in an envelope alike, so bytes
+/// that are made once go into both.
+Result<std::string> encode_item(const boost::json::value& object, const Schema& schema);
+/// The envelope around such an item.
+std::string wrap_item(const TypeMeta& type, std::string_view item);
+/// What stands in front of a list's items in its envelope; kEnvelopeEnd stands behind them. `list_meta` is a
+/// ListMeta object, `item_bytes` the size of all items together.
+Result<std::string> encode_list_head(const TypeMeta& type, const boost::json::value& list_meta,
+                                     const Schema& list_meta_schema, size_t item_bytes);
+/// The empty encoding and content type.
+inline constexpr std::string_view kEnvelopeEnd{"\x1a\0\x22\0", 4};
 /// The bare message inside an envelope.
 Result<std::string_view> unwrap_protobuf(std::string_view bytes);
 

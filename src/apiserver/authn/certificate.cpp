@@ -9,6 +9,8 @@ namespace cloudless::apiserver::authn {
 using runtime::Task;
 
 Task<Result<std::optional<UserInfo>>> CertificateAuthenticator::authenticate(const net::Request& request) {
+  if (!request.peer.certificate_error.empty())
+    co_return fail(Code::kUnauthenticated, "x509: {}", request.peer.certificate_error);
   if (request.peer.certificates.empty()) co_return std::nullopt;
   const auto certificate = client_ca_.empty()
                                ? pki::Certificate::from_der(request.peer.certificates.front())

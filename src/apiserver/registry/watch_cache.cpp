@@ -31,6 +31,31 @@ SharedBytes WatchEvent::json_line() const {
   return line;
 }
 
+runtime::Task<Result<std::optional<WatchEventPtr>>> Subscription::next() {
+  std::optional<WatchEventPtr> event = CO_TRY(co_await queue_.receive());
+  if (event) taken(**event);
+  co_return event;
+}
+
+std::optional<WatchEventPtr> Subscription::try_next() {
+  std::optional<WatchEventPtr> event = queue_.try_receive();
+  if (event) taken(**event);
+  return event;
+}
+
+bool Subscription::push(WatchEventPtr event) {
+  const size_t size = event->object->json->size();
+  const size_t queued = queued_bytes_.fetch_add(size);
+  const bool fits = queued == 0 || queued + size <= kWatcherQueueBytes;
+  if (fits && queue_.try_send(std::move(event))) return true;
+  queued_bytes_ -= size;
+  too_slow_ = true;
+  queue_.close();
+  while (try_next()) {
+  }
+  return false;
+}
+
 // What one change means to a subscriber depends on whether its predicate held before and holds now.
 // Subscribers share the event, which is made when the first one needs it.
 class WatchCache::EventMaker {
@@ -68,6 +93,7 @@ void WatchCache::load(uint64_t revision, std::vector<CachedObjectPtr> objects) {
   close_locked();
   objects_.clear();
   history_.clear();
+  history_bytes_ = 0;
   for (CachedObjectPtr& object : objects) {
     std::string key = object->key;
     objects_.insert_or_assign(std::move(key), std::move(object));
@@ -108,10 +134,13 @@ void WatchCache::apply_locked(const Change& change) {
 }
 
 void WatchCache::remember_locked(Past past) {
+  history_bytes_ += past.object->json->size();
   history_.push_back(std::move(past));
-  if (history_.size() <= kHistoryEvents) return;
-  oldest_ = history_.front().revision;
-  history_.pop_front();
+  while (history_.size() > kHistoryEvents || (history_bytes_ > kHistoryBytes && history_.size() > 1)) {
+    oldest_ = history_.front().revision;
+    history_bytes_ -= history_.front().object->json->size();
+    history_.pop_front();
+  }
 }
 
 void WatchCache::publish_locked(const Past& past) {
@@ -121,9 +150,7 @@ void WatchCache::publish_locked(const Past& past) {
     if (!subscription) return true;
     if (!subscription->covers(past.object->key)) return false;
     WatchEventPtr event = maker.for_predicate(subscription->predicate_);
-    if (!event || subscription->queue_.try_send(std::move(event))) return false;
-    subscription->queue_.close();
-    return true;
+    return event && !subscription->push(std::move(event));
   });
 }
 
@@ -180,9 +207,11 @@ ApiResult<WatchCache::Subscribed> WatchCache::subscribe(Start start) {
   if (start.since) {
     for (const Past& past : history_) {
       if (past.revision <= *start.since || !out.subscription->covers(past.object->key)) continue;
-      // The history is no longer than a queue.
-      if (WatchEventPtr event = EventMaker(past).for_predicate(start.predicate)) {
-        out.subscription->queue_.try_send(std::move(event));
+      WatchEventPtr event = EventMaker(past).for_predicate(start.predicate);
+      // More than a queue takes: so far behind, a list costs less.
+      if (event && !out.subscription->push(std::move(event))) {
+        return std::unexpected(
+            resource_expired(fmt::format("too old resource version: {} ({})", *start.since, oldest_)));
       }
     }
   } else {
@@ -195,7 +224,5 @@ ApiResult<WatchCache::Subscribed> WatchCache::subscribe(Start start) {
   subscriptions_.push_back(out.subscription);
   return out;
 }
-
-static_assert(kHistoryEvents <= kWatcherQueueEvents);
 
 }  // namespace cloudless::apiserver

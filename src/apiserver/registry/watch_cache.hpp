@@ -3,10 +3,12 @@
 //
 // Invariants:
 // - A subscription delivers every change behind its starting revision once, in order, or it ends.
-// - A subscriber whose queue is full is ended at once: it watches again from where it was, or lists.
+// - A subscriber whose queue is full is ended at once, and its queue let go: it watches again from where it
+//   was, or lists.
 // - revision() never goes back.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -22,10 +24,12 @@
 
 namespace cloudless::apiserver {
 
-/// Events that wait for one watcher.
+/// Events that wait for one watcher, and their bytes. A single event may be larger.
 inline constexpr size_t kWatcherQueueEvents = 1024;
-/// Past changes kept per resource, for watches that start behind the present.
+inline constexpr size_t kWatcherQueueBytes = size_t{64} << 20;
+/// Past changes kept per resource, for watches that start behind the present, and their bytes.
 inline constexpr size_t kHistoryEvents = 512;
+inline constexpr size_t kHistoryBytes = size_t{64} << 20;
 
 struct WatchEvent {
   enum class Type { kAdded, kModified, kDeleted };
@@ -68,18 +72,27 @@ class Subscription {
       : key_(std::move(key)), exact_(exact), predicate_(std::move(predicate)), queue_(kWatcherQueueEvents) {}
 
   /// The next event; nothing when the subscription has ended (too slow, or the cache was reloaded).
-  runtime::Task<Result<std::optional<WatchEventPtr>>> next() { return queue_.receive(); }
-  std::optional<WatchEventPtr> try_next() { return queue_.try_receive(); }
+  runtime::Task<Result<std::optional<WatchEventPtr>>> next();
+  std::optional<WatchEventPtr> try_next();
   bool ended() const { return queue_.closed(); }
+  /// It has ended because it was not read as fast as things happened.
+  bool too_slow() const { return too_slow_; }
+  size_t queued_events() const { return queue_.size(); }
+  size_t queued_bytes() const { return queued_bytes_; }
 
  private:
   friend class WatchCache;
   bool covers(std::string_view key) const { return exact_ ? key == key_ : key.starts_with(key_); }
+  // False where it does not take the event, and has ended.
+  bool push(WatchEventPtr event);
+  void taken(const WatchEvent& event) { queued_bytes_ -= event.object->json->size(); }
 
   const std::string key_;  // a key, or a prefix
   const bool exact_;
   const Predicate predicate_;  // empty: everything
   runtime::Channel<WatchEventPtr> queue_;
+  std::atomic<size_t> queued_bytes_{0};
+  std::atomic<bool> too_slow_{false};
 };
 
 class WatchCache {
@@ -150,6 +163,7 @@ class WatchCache {
   uint64_t oldest_ = 0;  // the history is complete behind this revision
   std::map<std::string, CachedObjectPtr, std::less<>> objects_;
   std::deque<Past> history_;
+  size_t history_bytes_ = 0;
   std::vector<Change> early_;  // came before the first load
   std::vector<std::weak_ptr<Subscription>> subscriptions_;
 };

@@ -65,8 +65,29 @@ TEST(WatchCache, AWatcherThatDoesNotReadIsEndedAndTheOthersGoOn) {
     seen += drain(*quick->subscription).size();
   }
   EXPECT_TRUE(slow->subscription->ended());
+  EXPECT_TRUE(slow->subscription->too_slow());
+  EXPECT_EQ(slow->subscription->queued_events(), 0U) << "what it will not see is let go";
+  EXPECT_EQ(slow->subscription->queued_bytes(), 0U);
   EXPECT_FALSE(quick->subscription->ended());
   EXPECT_EQ(seen, kWatcherQueueEvents + 5);
+}
+
+TEST(WatchCache, AQueueIsBoundedInBytesToo) {
+  WatchCache cache({});
+  cache.load(1, {});
+  const auto slow = cache.subscribe({.key = "/p/", .since = 1});
+  const CachedObjectPtr large = object("a", 2, R"({"x":")" + std::string(1 << 20, 'x') + R"("})");
+  size_t most = 0;
+  uint64_t revision = 1;
+  while (!slow->subscription->ended()) {
+    ++revision;
+    const Change change{"/p/a", revision, large};
+    cache.apply({&change, 1});
+    most = std::max(most, slow->subscription->queued_bytes());
+    ASSERT_LT(revision, kWatcherQueueEvents);
+  }
+  EXPECT_LE(most, kWatcherQueueBytes);
+  EXPECT_GT(most, kWatcherQueueBytes / 2);
 }
 
 TEST(WatchCache, ChangesThatTheLoadHasSeenAreNotToldAgain) {

@@ -73,9 +73,9 @@ Reply render(const MediaType& media, const ApiStatus& status);
 enum class TableHead { kWithColumns, kWithoutColumns };
 /// One object as the call's watch sends it: a Table of one row, PartialObjectMetadata, or itself. JSON.
 SharedBytes shape_object(const Call& call, const CachedObject& object, TableHead head);
-/// The object in protobuf, in its envelope; kept with it in the storage version. Null where it has no such
-/// form.
-SharedBytes protobuf_of(const Call& call, const CachedObject& object);
+/// The object in protobuf as lists and envelopes hold it (schema::encode_item); kept with it in the storage
+/// version. Null where it has no such form.
+SharedBytes protobuf_item(const Call& call, const CachedObject& object);
 
 /// What a list or watch selects, from its selectors. 400 with upstream's words for what they cannot name.
 ApiResult<Scope> make_scope(const Call& call, const ListOptions& options);

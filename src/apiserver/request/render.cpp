@@ -81,23 +81,24 @@ ApiResult<SharedBytes> transcode(const MediaType& media, std::string text, const
 }
 
 // A list of built-in objects in protobuf: each item is encoded once and kept with the cached object.
-ApiResult<SharedBytes> protobuf_list(const Call& call, const ObjectList& list) {
-  const Representation& representation = call.representation();
-  std::vector<SharedBytes> owned;
-  std::vector<std::string_view> messages;
+ApiResult<std::vector<SharedBytes>> protobuf_list(const Call& call, const ObjectList& list) {
+  static const SharedBytes kTail = share(std::string(schema::kEnvelopeEnd));
+  std::vector<SharedBytes> body(1);
+  body.reserve(list.items.size() + 2);
+  size_t size = 0;
   for (const CachedObjectPtr& object : list.items) {
-    SharedBytes bytes = protobuf_of(call, *object);
-    if (!bytes) return no_protobuf();
-    const Result<std::string_view> message = schema::unwrap_protobuf(*bytes);
-    if (!message) return no_protobuf();
-    messages.push_back(*message);
-    owned.push_back(std::move(bytes));
+    SharedBytes item = protobuf_item(call, *object);
+    if (!item) return no_protobuf();
+    size += item->size();
+    body.push_back(std::move(item));
   }
   const schema::Schema* meta = api::find_type("k8s.io.apimachinery.pkg.apis.meta.v1", "ListMeta");
-  Result<std::string> bytes = schema::encode_list({representation.api_version(), call.type().kind + "List"},
-                                                  list_metadata(list), *meta, messages);
-  if (!bytes) return std::unexpected(internal_error(bytes.error().message));
-  return share(std::move(*bytes));
+  Result<std::string> head = schema::encode_list_head(
+      {call.representation().api_version(), call.type().kind + "List"}, list_metadata(list), *meta, size);
+  if (!head) return std::unexpected(internal_error(head.error().message));
+  body.front() = share(std::move(*head));
+  body.push_back(kTail);
+  return body;
 }
 
 json::object table_of(const Call& call, json::object object, TableHead head) {
@@ -121,7 +122,7 @@ ApiResult<std::vector<SharedBytes>> render_list(const Call& call, const ObjectLi
   const bool partial = call.media.shape == Shape::kPartial;
   if (call.media.format == Format::kProtobuf && !partial) {
     if (call.type().custom) return no_protobuf();
-    return std::vector{TRY(protobuf_list(call, list))};
+    return protobuf_list(call, list);
   }
   std::vector<SharedBytes> items = list_items(call, list);
   std::string kind = call.type().kind + "List";
@@ -145,6 +146,10 @@ ApiResult<std::vector<SharedBytes>> render_object(const Call& call, const Encode
   const bool own_kind = call.representation().info && object.schema == call.representation().info->schema;
   if (call.media.shape == Shape::kTable && own_kind) {
     const json::object table = table_of(call, parse_object(*object.json), TableHead::kWithColumns);
+    return std::vector{TRY(transcode(call.media, schema::serialize_json(table), nullptr))};
+  }
+  if (call.media.shape == Shape::kTable && object.schema && object.schema->name == "Scale") {
+    const json::object table = make_scale_table(call, parse_object(*object.json));
     return std::vector{TRY(transcode(call.media, schema::serialize_json(table), nullptr))};
   }
   if (call.media.shape == Shape::kPartial && own_kind) {
@@ -175,11 +180,11 @@ Reply render(const MediaType& media, const ApiStatus& status) {
   return {status.code, MediaType().content_type(false), {share(encode(status))}};
 }
 
-SharedBytes protobuf_of(const Call& call, const CachedObject& object) {
+SharedBytes protobuf_item(const Call& call, const CachedObject& object) {
   const Representation& representation = call.representation();
   const auto encode = [&](const CachedObject& each) {
     const SharedBytes text = served_json(call.type(), representation, each);
-    Result<std::string> bytes = schema::encode_protobuf(json::parse(*text), *representation.info->schema);
+    Result<std::string> bytes = schema::encode_item(json::parse(*text), *representation.info->schema);
     return bytes ? share(std::move(*bytes)) : SharedBytes();
   };
   const bool stored = &representation == &call.type().storage_representation();

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "net/server.hpp"
 #include "store/open.hpp"
 
 namespace cloudless::apiserver::testing {
@@ -35,11 +34,13 @@ struct TestServer::State {
   std::unique_ptr<ApiServer> server;
   std::unique_ptr<net::InProcessTransport> admin;
   std::unique_ptr<net::Server> listener;
+  net::ServerLimits limits;
   Logger log;
 };
 
 TestServer::TestServer(TestServerOptions options) : state_(std::make_unique<State>()) {
   state_->log = options.log;
+  state_->limits = options.limits;
   Result<std::unique_ptr<store::Store>> store =
       store::open_store({.endpoint = "memory://"}, state_->clock, state_->random, options.log);
   if (!store) {
@@ -71,6 +72,7 @@ std::string TestServer::url() {
   if (!state_->listener) {
     net::ServerOptions options;
     options.address = net::SocketAddress::parse("127.0.0.1:0").value();
+    options.limits = state_->limits;
     state_->listener =
         std::make_unique<net::Server>(std::vector<runtime::EventLoop*>{&loop()}, std::move(options),
                                       state_->server->handler(), state_->log);
@@ -80,6 +82,10 @@ std::string TestServer::url() {
     }
   }
   return fmt::format("http://127.0.0.1:{}", state_->listener->port());
+}
+
+size_t TestServer::connection_count() const {
+  return state_->listener ? state_->listener->connection_count() : 0;
 }
 
 ApiServer& TestServer::server() { return *state_->server; }

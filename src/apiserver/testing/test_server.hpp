@@ -15,6 +15,7 @@
 
 #include "apiserver/server.hpp"
 #include "net/in_process.hpp"
+#include "net/server.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace cloudless::apiserver::testing {
@@ -22,6 +23,8 @@ namespace cloudless::apiserver::testing {
 struct TestServerOptions {
   ServerOptions server;
   Pipeline pipeline;
+  /// Of the connections at url().
+  net::ServerLimits limits;
   Logger log;
 };
 
@@ -47,6 +50,8 @@ class TestServer {
   /// Serves plain HTTP on loopback from the first call on, for clients that are programs:
   /// "http://127.0.0.1:41234".
   std::string url();
+  /// How many of them there are now.
+  size_t connection_count() const;
 
   /// Runs a task on the server's loop and waits for it.
   template <class T>

@@ -98,8 +98,10 @@ class WatchStream {
     const bool as_stored = &call_.representation() == &call_.type().storage_representation();
     if (call_.media.shape == Shape::kObject && call_.media.format == Format::kProtobuf) {
       const auto make = [&] {
-        const SharedBytes bytes = protobuf_of(call_, *event.object);
-        return protobuf_frame(to_string(event.type), bytes ? std::string_view(*bytes) : std::string_view());
+        const SharedBytes item = protobuf_item(call_, *event.object);
+        return protobuf_frame(
+            to_string(event.type),
+            schema::wrap_item({call_.representation().api_version(), call_.type().kind}, view(item)));
       };
       return as_stored ? event.protobuf_frame(make) : make();
     }
@@ -169,7 +171,8 @@ Task<ApiResult<WatchCache::Subscribed>> subscribe(Registry& registry, const Call
 
 }  // namespace
 
-Task<ApiResult<>> watch_objects(Registry& registry, Call& call, net::ResponseWriter& response) {
+Task<ApiResult<>> watch_objects(Registry& registry, Call& call, net::ResponseWriter& response,
+                                metrics::Counter& terminated) {
   const ListOptions options = CO_TRY(parse_list_options(call.query, true));
   Scope scope = CO_TRY(make_scope(call, options));
   ApiResult<WatchCache::Subscribed> start = co_await subscribe(registry, call, options, std::move(scope));
@@ -191,9 +194,9 @@ Task<ApiResult<>> watch_objects(Registry& registry, Call& call, net::ResponseWri
   }
   subscribed.initial.objects.clear();
   const Duration limit = watch_limit(options, registry.random());
-  if (co_await stream.follow(*subscribed.subscription, limit, options.allow_bookmarks)) {
-    (void)co_await response.finish();
-  }
+  const Result<> followed = co_await stream.follow(*subscribed.subscription, limit, options.allow_bookmarks);
+  if (subscribed.subscription->too_slow()) terminated.add();
+  if (followed) (void)co_await response.finish();
   co_return ApiResult<>();
 }
 
