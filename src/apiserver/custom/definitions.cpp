@@ -1,6 +1,7 @@
 #include "apiserver/custom/definitions.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "apiserver/json_fields.hpp"
 #include "base/strings.hpp"
@@ -16,34 +17,75 @@ const GroupResource kDefinitions{"apiextensions.k8s.io", "customresourcedefiniti
 /// Between two looks at definitions that could not be settled: instances that wait for finalizers, conflicts.
 constexpr Duration kRetryDelay = std::chrono::seconds(1);
 
-// Names of a definition that no other of its group may have.
-std::vector<std::string> resource_names(const json::object& names) {
-  std::vector<std::string> out;
-  for (const char* member : {"plural", "singular"}) {
-    if (const std::string_view name = text_at(names, {member}); !name.empty()) out.emplace_back(name);
+using Names = std::set<std::string, std::less<>>;
+
+void add_names(const json::object& names, std::initializer_list<const char*> members, Names& out) {
+  for (const char* member : members) {
+    if (const std::string_view name = text_at(names, {member}); !name.empty()) out.emplace(name);
   }
-  for (const json::value& name : array_at(names, {"shortNames"})) {
-    if (name.is_string()) out.emplace_back(name.get_string());
-  }
-  return out;
 }
 
-// The first name that another definition of the group has been given; empty where all are free.
-std::string conflicting_name(const json::object& definition, const std::vector<ObjectPtr>& all) {
-  const json::object& names = definition.at("spec").at("names").as_object();
+// What other definitions of the group have been given.
+struct Taken {
+  Names resources;  // plurals, singulars and short names
+  Names kinds;      // of objects and of lists
+};
+
+Taken taken_by_others(const json::object& definition, const std::vector<ObjectPtr>& all) {
+  Taken taken;
   for (const ObjectPtr& other : all) {
     if (name_of(*other) == name_of(definition)) continue;
     if (text_at(*other, {"spec", "group"}) != text_at(definition, {"spec", "group"})) continue;
     const json::object* accepted = object_at(*other, {"status", "acceptedNames"});
     if (!accepted) continue;
-    const std::vector<std::string> taken = resource_names(*accepted);
-    for (const std::string& name : resource_names(names)) {
-      if (std::ranges::find(taken, name) != taken.end()) return name;
+    add_names(*accepted, {"plural", "singular"}, taken.resources);
+    add_names(*accepted, {"kind", "listKind"}, taken.kinds);
+    for (const json::value& name : array_at(*accepted, {"shortNames"})) {
+      if (name.is_string()) taken.resources.emplace(std::string_view(name.get_string()));
     }
-    if (text_at(names, {"kind"}) == text_at(*accepted, {"kind"}))
-      return std::string(text_at(names, {"kind"}));
   }
-  return "";
+  return taken;
+}
+
+struct Naming {
+  json::object accepted;
+  std::string reason;  // "KindConflict"; empty where all names are accepted
+  std::string message;
+};
+
+// Each name is given that was given before or that no other has; the last one that is not gives the reason
+// (upstream's calculateNamesAndConditions).
+Naming plan_names(const json::object& definition, const std::vector<ObjectPtr>& all) {
+  const json::object& names = definition.at("spec").at("names").as_object();
+  const Taken taken = taken_by_others(definition, all);
+  Naming naming;
+  if (const json::object* before = object_at(definition, {"status", "acceptedNames"}))
+    naming.accepted = *before;
+  const auto refuse = [&](std::string_view reason, std::string_view name) {
+    naming.reason = reason;
+    naming.message = fmt::format("{} is already in use", quote(name));
+  };
+  const auto ask = [&](const char* member, const Names& used, std::string_view reason) {
+    const std::string_view name = text_at(names, {member});
+    if (name == text_at(naming.accepted, {member}) || !used.contains(name)) {
+      copy_member(names, naming.accepted, member);
+    } else {
+      refuse(reason, name);
+    }
+  };
+  ask("plural", taken.resources, "PluralConflict");
+  ask("singular", taken.resources, "SingularConflict");
+  bool short_names_free = true;
+  for (const json::value& name : array_at(names, {"shortNames"})) {
+    if (!name.is_string() || !taken.resources.contains(std::string_view(name.get_string()))) continue;
+    short_names_free = false;
+    refuse("ShortNamesConflict", std::string_view(name.get_string()));
+  }
+  if (short_names_free) copy_member(names, naming.accepted, "shortNames");
+  ask("kind", taken.kinds, "KindConflict");
+  ask("listKind", taken.kinds, "ListKindConflict");
+  copy_member(names, naming.accepted, "categories");
+  return naming;
 }
 
 void set_condition(json::object& status, std::string_view type, std::string_view value,
@@ -110,17 +152,17 @@ bool has_condition(const json::object& definition, std::string_view type) {
 json::object plan_status(const json::object& definition, const std::vector<ObjectPtr>& all, WallTime now) {
   json::object status;
   if (const json::object* present = object_at(definition, {"status"})) status = *present;
-  const std::string taken = conflicting_name(definition, all);
-  if (taken.empty()) {
-    status["acceptedNames"] = definition.at("spec").at("names");
+  Naming naming = plan_names(definition, all);
+  const bool accepted = naming.reason.empty();
+  status["acceptedNames"] = std::move(naming.accepted);
+  if (accepted) {
     set_condition(status, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now);
     if (!has_condition(definition, "Established")) {
       set_condition(status, "Established", "True", "InitialNamesAccepted",
                     "the initial names have been accepted", now);
     }
   } else {
-    set_condition(status, "NamesAccepted", "False", "NameConflict",
-                  fmt::format("\"{}\" is already in use", taken), now);
+    set_condition(status, "NamesAccepted", "False", naming.reason, naming.message, now);
     if (!has_condition(definition, "Established")) {
       set_condition(status, "Established", "False", "NotAccepted", "not all names are accepted", now);
     }
@@ -145,6 +187,9 @@ Definitions::Definitions(Registry& registry, runtime::Executor& executor, Logger
     : registry_(registry), log_(std::move(log)), on_change_(std::move(on_change)), scope_(executor, log_) {}
 
 Task<Result<>> Definitions::start() {
+  const ApiResult<uint64_t> fresh = co_await registry_.feed().wait_until_fresh();
+  if (!fresh)
+    co_return fail(Code::kUnavailable, "read the custom resource definitions: {}", fresh.error().message);
   co_await sync_all();
   scope_.spawn(run());
   co_return Result<>();
@@ -183,21 +228,40 @@ Task<void> Definitions::follow(WatchCache::Subscribed subscribed) {
 
 Task<void> Definitions::sync_all() {
   retry_ = false;
-  const ApiResult<std::vector<ObjectPtr>> all = co_await registry_.list(kDefinitions, "");
-  if (!all) {
-    retry_ = true;
-    co_return;
-  }
-  std::map<std::string, int64_t> gone = served_;
-  for (const ObjectPtr& definition : *all) {
-    gone.erase(std::string(name_of(*definition)));
-    const ApiResult<> synced = co_await sync(*definition, *all);
+  read_all();
+  forget_gone();
+  for (auto& [name, known] : known_) {
+    if (known.settled) continue;
+    const ApiResult<> synced = co_await sync(known);
     if (synced) continue;
     retry_ = true;
     log_.warn("a custom resource definition is not settled",
-              {{"name", name_of(*definition)}, {"reason", synced.error().message}});
+              {{"name", name}, {"reason", synced.error().message}});
   }
-  for (const auto& [name, generation] : gone) {
+}
+
+// The present as the cache has it, which is never behind the event that asked for it; what was written here
+// may be ahead.
+void Definitions::read_all() {
+  const ResourceTypePtr type = registry_.catalog()->find(kDefinitions);
+  std::map<std::string, Known> present;
+  for (const CachedObjectPtr& cached : type->cache->list(type->prefix, 0).objects) {
+    const auto before = known_.find(cached->name);
+    if (before != known_.end() && before->second.revision >= cached->revision) {
+      present.insert(known_.extract(before));
+    } else {
+      present.emplace(cached->name, Known{cached->revision, cached->decode()});
+    }
+  }
+  known_ = std::move(present);
+}
+
+void Definitions::forget_gone() {
+  std::vector<std::string> gone;
+  for (const auto& [name, generation] : served_) {
+    if (!known_.contains(name)) gone.push_back(name);
+  }
+  for (const std::string& name : gone) {
     const size_t dot = name.find('.');
     registry_.stop_serving({name.substr(dot + 1), name.substr(0, dot)});
     served_.erase(name);
@@ -205,19 +269,27 @@ Task<void> Definitions::sync_all() {
   }
 }
 
-Task<ApiResult<>> Definitions::sync(const json::object& definition, const std::vector<ObjectPtr>& all) {
-  json::object status = plan_status(definition, all, registry_.clock().wall_now());
-  const bool established = has_condition(json::object{{"status", status}}, "Established");
+std::vector<ObjectPtr> Definitions::all() const {
+  std::vector<ObjectPtr> objects;
+  for (const auto& [name, known] : known_) objects.push_back(known.object);
+  return objects;
+}
+
+Task<ApiResult<>> Definitions::sync(Known& known) {
+  const ObjectPtr definition = known.object;
+  json::object status = plan_status(*definition, all(), registry_.clock().wall_now());
+  const json::object planned{{"status", status}};
   // Served before it says so: who sees Established may use it at once.
-  if (established) CO_TRY(co_await serve(definition));
-  const json::value* present = definition.if_contains("status");
-  if (!present || *present != json::value(status)) {
-    json::object updated = definition;
+  if (has_condition(planned, "Established")) CO_TRY(co_await serve(*definition));
+  const json::value* present = definition->if_contains("status");
+  if (!present || *present != planned.at("status")) {
+    json::object updated = *definition;
     updated["status"] = std::move(status);
-    CO_TRY(co_await write(std::move(updated), "status"));
-    co_return ApiResult<>();
+    co_return co_await write(known, std::move(updated), "status");
   }
-  if (is_deleting(definition)) co_return co_await empty(definition);
+  if (is_deleting(*definition)) co_return co_await empty(known);
+  // One that others keep from its names gets them when those go.
+  known.settled = has_condition(planned, "NamesAccepted");
   co_return ApiResult<>();
 }
 
@@ -237,7 +309,9 @@ Task<ApiResult<>> Definitions::serve(const json::object& definition) {
 }
 
 // Deletes the instances; once the last one is gone, lets the definition go too.
-Task<ApiResult<>> Definitions::empty(const json::object& definition) {
+Task<ApiResult<>> Definitions::empty(Known& known) {
+  const ObjectPtr present = known.object;
+  const json::object& definition = *present;
   const GroupResource id{std::string(text_at(definition, {"spec", "group"})),
                          std::string(text_at(definition, {"spec", "names", "plural"}))};
   const ResourceTypePtr type = registry_.catalog()->find(id);
@@ -258,16 +332,20 @@ Task<ApiResult<>> Definitions::empty(const json::object& definition) {
     if (value != json::string_view(kInstancesFinalizer)) kept.push_back(value);
   }
   metadata(released)["finalizers"] = std::move(kept);
-  co_return co_await write(std::move(released), "");
+  co_return co_await write(known, std::move(released), "");
 }
 
-Task<ApiResult<>> Definitions::write(json::object definition, std::string_view subresource) {
+Task<ApiResult<>> Definitions::write(Known& known, json::object definition, std::string_view subresource) {
   const ApiResult<ObjectPtr> written =
       co_await registry_.update(kDefinitions, subresource, std::move(definition));
-  // A conflict means that a newer event is on its way.
-  if (!written && written.error().code != 404 && written.error().code != 409) {
-    co_return std::unexpected(written.error());
+  if (written) {
+    // The next one in line sees the names that this one has been given.
+    known.object = *written;
+    known.revision = resource_version_of(**written);
+    co_return ApiResult<>();
   }
+  // A conflict means that a newer event is on its way.
+  if (written.error().code != 404 && written.error().code != 409) co_return std::unexpected(written.error());
   co_return ApiResult<>();
 }
 

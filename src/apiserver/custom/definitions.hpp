@@ -1,6 +1,9 @@
 // Definitions: the controller of CustomResourceDefinitions. It watches them, accepts or refuses their names,
 // serves what is established, and empties what is being deleted (apiextensions-apiserver: naming,
 // establishing and finalizing controllers in one).
+//
+// A change costs the work of the definitions that it concerns, however many there are: one is decoded once
+// for each of its revisions, and one that is settled and has its names is left alone until it changes.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -36,16 +39,26 @@ class Definitions {
  private:
   runtime::Task<void> run();
   runtime::Task<void> follow(WatchCache::Subscribed subscribed);
+  struct Known {
+    uint64_t revision = 0;
+    ObjectPtr object;
+    bool settled = false;
+  };
   runtime::Task<void> sync_all();
-  runtime::Task<ApiResult<>> sync(const boost::json::object& definition, const std::vector<ObjectPtr>& all);
+  void read_all();
+  void forget_gone();
+  std::vector<ObjectPtr> all() const;
+  runtime::Task<ApiResult<>> sync(Known& known);
   runtime::Task<ApiResult<>> serve(const boost::json::object& definition);
-  runtime::Task<ApiResult<>> empty(const boost::json::object& definition);
-  runtime::Task<ApiResult<>> write(boost::json::object definition, std::string_view subresource);
+  runtime::Task<ApiResult<>> empty(Known& known);
+  runtime::Task<ApiResult<>> write(Known& known, boost::json::object definition,
+                                   std::string_view subresource);
 
   Registry& registry_;
   const Logger log_;
   const std::function<void()> on_change_;
   runtime::TaskScope scope_;
+  std::map<std::string, Known> known_;
   std::map<std::string, int64_t> served_;  // generation by name
   bool retry_ = false;
 };
