@@ -1,6 +1,6 @@
-// Store and API server of one `cloudless up --disable-agent` under lists, watches and writes, and idle;
-// prints a table with the aims. bench_apiserver PROGRAM [DIRECTORY]; BENCH_IDLE_SECONDS (20): how long it is
-// watched idle.
+// Store and API server in one process, `cloudless apiserver` on SQLite, under lists, watches and writes, and
+// idle; prints a table with the aims. bench_apiserver PROGRAM [DIRECTORY]; BENCH_IDLE_SECONDS (20): how long
+// it is watched idle.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -19,6 +19,8 @@ using namespace cloudless::bench;
 using cloudless::testing::eventually;
 using cloudless::testing::free_port;
 using cloudless::testing::Process;
+using cloudless::testing::run_command;
+using cloudless::testing::write_file;
 
 constexpr int kSmall = 1'000;
 constexpr int kLarge = 10'000;
@@ -115,6 +117,36 @@ void idle(pid_t pid, const std::string& what, const std::string& aim) {
       aim);
 }
 
+// Keys for service account tokens, an administrator, and a kubeconfig of his; its path.
+std::string make_files(const std::string& directory, uint16_t port) {
+  run_command({"openssl", "genrsa", "-traditional", "-out", directory + "/sa.key", "2048"});
+  write_file(directory + "/tokens.csv", "bench,admin,1,\"system:masters\"\n");
+  write_file(directory + "/kubeconfig",
+             fmt::format(R"({{"apiVersion":"v1","kind":"Config","current-context":"c",
+"clusters":[{{"name":"c","cluster":{{"server":"https://127.0.0.1:{}","insecure-skip-tls-verify":true}}}}],
+"users":[{{"name":"u","user":{{"token":"bench"}}}}],
+"contexts":[{{"name":"c","context":{{"cluster":"c","user":"u"}}}}]}})",
+                         port));
+  return directory + "/kubeconfig";
+}
+
+std::vector<std::string> server_line(const std::string& program, const std::string& directory,
+                                     uint16_t port) {
+  return {program,
+          "apiserver",
+          "--datastore-endpoint=sqlite://" + directory + "/state.db",
+          "--secure-port=" + std::to_string(port),
+          "--bind-address=127.0.0.1",
+          "--cert-dir=" + directory + "/serving",
+          "--service-account-issuer=https://kubernetes.default.svc",
+          "--service-account-signing-key-file=" + directory + "/sa.key",
+          "--service-account-key-file=" + directory + "/sa.key",
+          "--service-cluster-ip-range=10.96.0.0/16",
+          "--authorization-mode=Node,RBAC",
+          "--disable-admission-plugins=ServiceAccount",
+          "--token-auth-file=" + directory + "/tokens.csv"};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -126,16 +158,18 @@ int main(int argc, char** argv) {
   const std::string directory = fmt::format("{}/apiserver-{}", parent, getpid());
   std::filesystem::create_directories(directory);
   {
-    Process up({argv[1], "up", "--disable-agent", "--data-dir", directory + "/data", "--node-ip", "127.0.0.1",
-                "--secure-port", std::to_string(free_port())},
-               directory + "/log");
-    if (!eventually([&] { return up.output().contains("The cluster is ready"); }, kStartLimit)) {
-      fmt::print(stderr, "the server does not start:\n{}\n", up.output());
+    const uint16_t port = free_port();
+    const std::string kubeconfig = make_files(directory, port);
+    Process server(server_line(argv[1], directory, port), directory + "/log");
+    if (!eventually([&] { return !server.running() || server.output().contains("the API server answers"); },
+                    kStartLimit) ||
+        !server.running()) {
+      fmt::print(stderr, "the server does not start:\n{}\n", server.output());
       return 1;
     }
-    const pid_t pid = up.pid();
-    idle(pid, "idle, with controllers, scheduler", "aim: 40 MB for store and API server, 0.5 %");
-    ApiLoad load(directory + "/data/admin.conf");
+    const pid_t pid = server.pid();
+    idle(pid, "idle", "aim: 40 MB, 0.5 %");
+    ApiLoad load(kubeconfig);
     load.make_namespace("small");
     load.make_namespace("large");
     load.make_namespace("busy");
