@@ -312,6 +312,30 @@ test_access() {
   ok "the node's API is open to whom the API server lets in"
 }
 
+# A node is drained as far as the budget lets it, and goes on when the budget does.
+test_budget() {
+  local budget='{.status.expectedPods} {.status.currentHealthy} {.status.desiredHealthy} {.status.disruptionsAllowed}'
+  budget_is() { [ "$(kubectl get pdb guarded -o jsonpath="$budget")" = "$1" ]; }
+  kubectl create deployment guarded --image $busybox --replicas 2 -- sleep 3600 >/dev/null
+  kubectl patch deployment guarded -p '{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":1}}}}' >/dev/null
+  kubectl rollout status deployment guarded --timeout 60s >/dev/null || fail "no deployment"
+  kubectl create poddisruptionbudget guarded --selector app=guarded --min-available 50% >/dev/null
+  await 20 budget_is '2 2 1 1' || fail "the budget says: $(kubectl get pdb guarded -o yaml)"
+  kubectl get pdb guarded | grep -w '50%' >/dev/null || fail "kubectl get pdb"
+  # The replacement of the first pod has no node to go to, so the second has to stay.
+  says "violate the pod's disruption budget" kubectl drain node-1 --ignore-daemonsets --force --delete-emptydir-data \
+    --pod-selector app=guarded --timeout 15s || fail "drain does not wait for the budget"
+  await 20 budget_is '2 1 1 0' || fail "the budget says: $(kubectl get pdb guarded -o yaml)"
+  [ "$(kubectl get pdb guarded -o jsonpath='{.status.conditions[0].reason}')" = InsufficientPods ] || fail "no condition"
+  kubectl patch pdb guarded --type merge -p '{"spec":{"minAvailable":0}}' >/dev/null
+  kubectl drain node-1 --ignore-daemonsets --force --delete-emptydir-data --pod-selector app=guarded --timeout 60s \
+    >/dev/null 2>&1 || fail "drain does not go on"
+  kubectl uncordon node-1 >/dev/null
+  kubectl rollout status deployment guarded --timeout 60s >/dev/null || fail "no pods after the drain"
+  kubectl delete deployment,pdb guarded >/dev/null
+  ok "kubectl drain waits for a PodDisruptionBudget"
+}
+
 begin
 up >/dev/null || fail "the start"
 await 10 kubectl get serviceaccount default || fail "no default service account"
@@ -319,4 +343,5 @@ test_sources
 test_lives
 test_looks
 test_access
+test_budget
 finish
