@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <condition_variable>
 #include <map>
 #include <mutex>
@@ -226,6 +227,7 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   }
 
   Task<Result<>> connect_http2(EventLoop& loop) {
+    assert(options.http2 == Http2::kAlways);
     const std::shared_ptr<Pool> pool = pool_of(loop);
     while (!usable(*pool)) {
       if (pool->dialing) {
