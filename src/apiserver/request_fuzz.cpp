@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::string_view path = text.substr(0, text.find('?'));
   const std::string_view query = text.substr(std::min(size, path.size() + 1));
-  (void)parse_request_info("GET", path, query);
+  for (const char* method : {"GET", "POST", "DELETE"}) (void)parse_request_info(method, path, query);
   (void)parse_continue_token(text);
   (void)negotiate({{"accept", std::string(text)}}, query,
                   {.table = true, .partial = true, .aggregated = true});
