@@ -86,8 +86,8 @@ class Server {
   metrics::Counter& dropped_;
   Snapshot<Zones> zones_{std::make_shared<Zones>()};
   Snapshot<Zones>::Reader zones_of_loop_{zones_};
-  std::vector<std::unique_ptr<Listener>> listeners_;
   runtime::Channel<Forward> forwards_;
+  std::vector<std::unique_ptr<Listener>> listeners_;  // their threads use what stands above
   size_t tcp_connections_ = 0;
   runtime::TaskScope scope_;
 };
