@@ -220,6 +220,9 @@ class Requests {
     if (c.target() == pb::Compare::MOD) c.set_mod_revision(past_revision(now));
     if (c.target() == pb::Compare::VALUE) c.set_value(value());
     if (c.target() == pb::Compare::LEASE) c.set_lease(lease());
+    // What is given is not what is looked at.
+    if (chance(5)) c.set_mod_revision(past_revision(now));
+    if (chance(5)) c.set_value(value());
     return c;
   }
   void fill(pb::RequestOp& op, int64_t now, int depth) {
@@ -367,7 +370,13 @@ TEST_P(Differential, LongRandomSequencesAreAnsweredAsByEtcd) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, Differential, ::testing::Values(1, 2, 3));
+// CLOUDLESS_SEEDS=100 for a long night.
+uint64_t last_seed() {
+  const char* wanted = std::getenv("CLOUDLESS_SEEDS");
+  return wanted ? std::strtoull(wanted, nullptr, 10) : 3;
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Differential, ::testing::Range<uint64_t>(1, last_seed() + 1));
 
 using DifferentialCorners = Differential;
 
