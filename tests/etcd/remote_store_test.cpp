@@ -72,6 +72,12 @@ TEST_F(RemoteStoreTest, PutsReadsComparesAndDeletes) {
   EXPECT_TRUE(run(store_->defragment()));
 }
 
+// What was never sent may go to another member, a write too.
+TEST_F(RemoteStoreTest, TheFirstWriteFindsTheMemberThatCanBeReached) {
+  EXPECT_EQ(put("/a", "1"), 2);
+  EXPECT_EQ(put("/a", "2"), 3);
+}
+
 TEST_F(RemoteStoreTest, LeasesLiveAndTakeTheirKeysAlong) {
   ASSERT_TRUE(eventually([&] { return run(store_->grant_lease(7, std::chrono::seconds(100))).has_value(); }));
   EXPECT_EQ(run(store_->grant_lease(7, std::chrono::seconds(100))).error(), store::errors::lease_exists());
