@@ -51,5 +51,40 @@ TEST_F(Churn, TheFileOfACompactedStoreStaysSmallHoweverLongItIsWrittenTo) {
   EXPECT_EQ(run_(store_->range(list("/")))->count, kKeys);
 }
 
+// What a compaction frees goes back to the file system a few pages at a time, so that no reader waits for
+// long.
+TEST(Reclaim, GivesFreeSpaceBackInSmallSteps) {
+  constexpr int64_t kMostAtOnce = 70 * 8192;
+  constexpr int64_t kFull = 4 << 20;
+  constexpr int kMostAppends = 20'000;
+  TempDir directory;
+  SeededRandom random(7);
+  const auto files = make_system_files();
+  const std::string path = directory.file("state.db");
+  auto log = *SqliteLog::open({.path = path, .journal_bytes = 256 << 10}, *files, random, Logger());
+  const auto size = [&] { return static_cast<int64_t>(std::filesystem::file_size(path)); };
+  Revision head = kEmptyHead;
+  std::vector<Prune> everything;
+  // Until the background has brought so much into the database.
+  for (int i = 0; i < kMostAppends && size() < kFull; ++i) {
+    LogBatch batch{.head = head};
+    batch.entries.push_back({++head, random.bytes(6000)});
+    everything.push_back({head, {}});
+    ASSERT_TRUE(log->append(batch));
+  }
+  ASSERT_TRUE(log->prune(everything));
+  const int64_t full = size();
+  int steps = 0;
+  for (bool more = true; more; ++steps) {
+    const int64_t before = size();
+    const Result<bool> reclaimed = log->reclaim();
+    ASSERT_TRUE(reclaimed) << reclaimed.error().message;
+    more = *reclaimed;
+    EXPECT_LE(before - size(), kMostAtOnce);
+  }
+  EXPECT_GT(steps, 4);
+  EXPECT_LT(size(), full / 2);
+}
+
 }  // namespace
 }  // namespace cloudless::store::testing
