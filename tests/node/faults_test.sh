@@ -277,6 +277,51 @@ test_kills_at_the_start() {
   ok "kill -9 while it starts"
 }
 
+imports() { ps -eo args | grep -F "images import" | grep -F "$state/busybox.tar" | grep -vF grep; }
+
+# The image that is being imported when the program ends is whole at the next start.
+test_kill_during_an_import() {
+  local flags pid
+  mapfile -t flags < <(up_flags)
+  kill_program
+  nsenter --net="/run/netns/$tag" $build/cloudless up "${flags[@]:1}" >>"$state/killed.log" 2>&1 &
+  pid=$!
+  await 30 imports || fail "no import was seen"
+  kill -9 $pid
+  wait $pid 2>/dev/null || true
+  up >/dev/null || fail "the start after kill -9 during an import"
+  pod imported -- sleep 3600
+  await 30 shows Running pod_field imported .status.phase || fail "the image is not whole"
+  kubectl delete pod imported --now >/dev/null
+  ok "kill -9 while an image is imported"
+}
+
+# What containerd runs for the pods of that label.
+sandboxes() {
+  ctr --address "$run_dir/containerd.sock" -n k8s.io containers list -q \
+    "labels.\"io.cri-containerd.kind\"==sandbox,labels.\"app\"==$1" | wc -l
+}
+sandboxes_are() { [ "$(sandboxes "$1")" = "$2" ]; }
+replicas_run() { [ "$(kubectl get deployment "$1" -o jsonpath='{.status.readyReplicas}')" = "$2" ]; }
+
+# A program that is killed while it starts pods goes on with those that it has begun.
+test_kills_during_the_start_of_pods() {
+  local delay name
+  run_dir=$(sed -n 's/.*address = "\(.*\)\/containerd.sock".*/\1/p' "$data/containerd/containerd.toml" | head -1)
+  for delay in 0.1 0.4 0.9; do
+    name=burst-${delay#0.}
+    kubectl create deployment "$name" --image $busybox --replicas 3 -- sleep 3600 >/dev/null
+    sleep $delay  # the point of the test: no condition, any moment
+    kill_program
+    up >/dev/null || fail "the start after kill -9 at $delay s"
+    await 60 replicas_run "$name" 3 || fail "not all pods of $name run: $(kubectl get pods)"
+    await 60 sandboxes_are "$name" 3 || fail "$(sandboxes "$name") sandboxes for the 3 pods of $name"
+    [ "$(kubectl get pods -l app="$name" -o name | wc -l)" = 3 ] || fail "not 3 pods of $name"
+  done
+  kubectl delete deployment --all >/dev/null
+  ok "kill -9 while pods start: each is started once"
+}
+
 begin
 test_starts_that_cannot_be
 up >/dev/null || fail "the start"
@@ -288,4 +333,6 @@ test_addresses
 test_names
 test_kills
 test_kills_at_the_start
+test_kill_during_an_import
+test_kills_during_the_start_of_pods
 finish
