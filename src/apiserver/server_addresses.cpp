@@ -90,7 +90,10 @@ Task<void> ServerAddresses::run() {
 Task<Result<>> ServerAddresses::reconcile() {
   if (!shares()) co_return co_await write({options_.advertise_address});
   CO_TRY(co_await renew());
-  co_return co_await write(CO_TRY(co_await living()));
+  std::vector<std::string> addresses = CO_TRY(co_await living());
+  // A lease may end between the two; whoever asks this server finds it.
+  if (addresses.empty()) addresses = {options_.advertise_address};
+  co_return co_await write(std::move(addresses));
 }
 
 Task<Result<>> ServerAddresses::renew() {
