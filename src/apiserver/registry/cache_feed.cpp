@@ -26,10 +26,11 @@ CacheFeed::CacheFeed(store::Store& store, runtime::Executor& executor, std::stri
 
 CacheFeed::~CacheFeed() = default;
 
+// A watch is used on the executor that began it, and start() may run on another than run().
 Task<Result<>> CacheFeed::start() {
-  CO_TRY(co_await open());
-  scope_.spawn(run());
-  co_return Result<>();
+  runtime::Completion<Result<>> opened;
+  scope_.spawn(run(opened));
+  co_return CO_TRY(co_await opened.wait());
 }
 
 Task<void> CacheFeed::stop() {
@@ -55,7 +56,10 @@ Task<Result<>> CacheFeed::open() {
   co_return Result<>();
 }
 
-Task<void> CacheFeed::run() {
+Task<void> CacheFeed::run(runtime::Completion<Result<>> opened) {
+  const Result<> first = co_await open();
+  opened.complete(first);
+  if (!first) co_return;
   while (!scope_.cancelled()) {
     const std::shared_ptr<store::Watcher> watcher = watcher_;
     Result<store::WatchBatch> batch = co_await watcher->next();

@@ -52,7 +52,7 @@ class CacheFeed {
   bool healthy() const;
 
  private:
-  runtime::Task<void> run();
+  runtime::Task<void> run(runtime::Completion<Result<>> opened);
   runtime::Task<Result<>> open();
   runtime::Task<Result<>> reload_all();
   runtime::Task<Result<>> load(std::string prefix, std::shared_ptr<WatchCache> cache);
