@@ -153,6 +153,13 @@ kubectl -n kube-system get secret kubeadm-certs -o jsonpath='{.metadata.ownerRef
 if kubectl -n kube-system get configmap kubeadm-config -o yaml | grep sesame >/dev/null; then fail "the store's password is published"; fi
 ok "init uploads the shared certificates"
 
+on_host 1 $build/cloudless init phase upload-certs --upload-certs --data-dir $state/1 >build/demo/upload-certs.txt 2>&1 ||
+  fail "init phase upload-certs: $(tail -n 5 build/demo/upload-certs.txt)"
+newer=$(sed -n 's/^\([0-9a-f]\{64\}\)$/\1/p' build/demo/upload-certs.txt)
+[ -n "$newer" ] && [ "$newer" != "$key" ] || fail "init phase upload-certs does not say a new certificate key"
+key=$newer
+ok "init phase upload-certs uploads them again, under another key"
+
 join 2 --control-plane --certificate-key "$key" --dry-run >build/demo/dry-run.txt 2>&1 ||
   fail "join --dry-run: $(tail -n 5 build/demo/dry-run.txt)"
 [ ! -e $state/2/kubernetes ] || fail "join --dry-run has made files"
