@@ -2,10 +2,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 
 #include "base/encoding.hpp"
 #include "base/strings.hpp"
+#include "cli/cluster_facts.hpp"
 #include "cli/command.hpp"
 #include "cli/control_plane.hpp"
 #include "cli/node_agent.hpp"
@@ -41,21 +43,21 @@ struct UpPlan {
   NodeAgentOptions agent;
 };
 
-std::vector<net::Prefix> one_or_none(const net::Prefix& prefix) { return {prefix.masked()}; }
-
 Result<UpPlan> make_plan(const UpOptions& options) {
-  const net::Prefix pods = TRY(net::Prefix::parse(options.pod_cidr));
-  const net::Prefix services = TRY(net::Prefix::parse(options.service_cidr));
-  if (pods.overlaps(services)) {
+  const std::vector<net::Prefix> pods = TRY(parse_subnets(options.pod_cidr));
+  const std::vector<net::Prefix> services = TRY(parse_subnets(options.service_cidr));
+  for (const net::Prefix& of_pods : pods) {
+    if (std::ranges::none_of(services, [&](const auto& prefix) { return of_pods.overlaps(prefix); }))
+      continue;
     return fail(Code::kInvalid, "--pod-network-cidr {} and --service-cidr {} overlap", options.pod_cidr,
                 options.service_cidr);
   }
   UpPlan plan;
   NodeAgentOptions& agent = plan.agent;
   agent = TRY(options.node.agent_options());
-  agent.pod_cidrs = one_or_none(pods);
-  agent.service_cidrs = one_or_none(services);
-  agent.cluster_dns = cluster_dns_address(services);
+  agent.pod_cidrs = pods;
+  agent.service_cidrs = services;
+  agent.cluster_dns = cluster_dns_address(services.front());
   agent.cluster_domain = options.domain;
   agent.reports_dns = true;
   ControlPlaneOptions& control = plan.control;
@@ -198,8 +200,11 @@ void add_up_command(CLI::App& app, Invocation& invocation) {
   options->node.add_to(*up);
   up->add_option("--apiserver-cert-extra-sans", options->extra_sans,
                  "More names or addresses of the API server");
-  up->add_option("--pod-network-cidr", options->pod_cidr, "The pods' network")->capture_default_str();
-  up->add_option("--service-cidr", options->service_cidr, "The Services' network")->capture_default_str();
+  up->add_option("--pod-network-cidr", options->pod_cidr, "The pods' network; for two families: IPV4,IPV6")
+      ->capture_default_str();
+  up->add_option("--service-cidr", options->service_cidr,
+                 "The Services' network; for two families: IPV4,IPV6")
+      ->capture_default_str();
   up->add_option("--service-dns-domain", options->domain, "The cluster's DNS domain")->capture_default_str();
   add_datastore_options(*up, *options);
   add_audit_options(*up, options->audit);
