@@ -231,12 +231,10 @@ json::value with_sorted_keys(const json::value& value) {
 void update_last_applied(json::value& object, json::value config) {
   const auto* metadata = object.is_object() ? get_object(object.get_object(), "metadata") : nullptr;
   const auto* present = metadata ? get_object(*metadata, "annotations") : nullptr;
-  if (!present || !present->contains(kLastApplied)) return;
+  if (!present || get_text(*present, kLastApplied).empty()) return;
   if (auto* meta = get_object(config.get_object(), "metadata")) {
     meta->erase("managedFields");
-    auto* annotations = get_object(*meta, "annotations");
-    if (annotations) annotations->erase(kLastApplied);
-    if (annotations && annotations->empty()) meta->erase("annotations");
+    if (auto* annotations = get_object(*meta, "annotations")) annotations->erase(kLastApplied);
   }
   object.at("metadata").at("annotations").as_object()[kLastApplied] =
       serialize_json(with_sorted_keys(config)) + "\n";

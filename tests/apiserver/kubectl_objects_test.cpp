@@ -43,7 +43,13 @@ TEST(KubectlObjects, AreAppliedDiffedAndEdited) {
   const CommandResult diff = cluster.kubectl("diff -f -", more);
   EXPECT_EQ(diff.exit_code, 1) << diff.output;
   EXPECT_THAT(diff.output, AllOf(HasSubstr("-  replicas: 2"), HasSubstr("+  replicas: 4")));
-  EXPECT_EQ(cluster.kubectl("diff --server-side --force-conflicts -f -", kDeployment).exit_code, 0);
+  const std::string by_server = "diff --server-side --force-conflicts ";
+  EXPECT_EQ(cluster.kubectl(by_server + "--field-manager=me -f -", kDeployment).exit_code, 0);
+  // For kubectl itself the server writes the annotation of what was last applied, in words of its own.
+  const CommandResult of_kubectl = cluster.kubectl(by_server + "-f -", kDeployment);
+  EXPECT_EQ(of_kubectl.exit_code, 1) << of_kubectl.output;
+  EXPECT_THAT(of_kubectl.output,
+              AllOf(HasSubstr(R"("metadata":{"annotations":{},)"), Not(HasSubstr("-  replicas"))));
   EXPECT_EQ(cluster.ok("apply --dry-run=server -f -", more),
             "deployment.apps/web configured (server dry run)\n");
   EXPECT_EQ(cluster.ok("get deploy web -o jsonpath={.spec.replicas}"), "2");
