@@ -26,6 +26,15 @@ TEST_F(EtcdctlTest, PutsGetsAndDeletes) {
   EXPECT_THAT(ctl_({"get", "/a", "-w", "json"}), HasSubstr("\"revision\":5"));
 }
 
+// gRPC's clients name the socket's path as :authority.
+TEST_F(EtcdctlTest, SpeaksOverAUnixSocket) {
+  const std::string socket = "unix://" + (dir_ / "etcd.sock");
+  const ServedStore served({.endpoint = "memory://"}, {}, {socket});
+  const Etcdctl ctl(socket);
+  EXPECT_EQ(ctl({"put", "/a", "1"}), "OK\n");
+  EXPECT_EQ(ctl({"get", "/a", "--print-value-only"}), "1\n");
+}
+
 TEST_F(EtcdctlTest, RunsTransactions) {
   ctl_({"put", "/a", "1"});
   EXPECT_EQ(ctl_.with_input("value(\"/a\") = \"1\"\n\nput /b then\nget /a\n\nput /b else\n\n", {"txn"}),

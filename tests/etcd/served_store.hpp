@@ -20,11 +20,12 @@ using cloudless::testing::TempDir;
 /// A store in this process behind etcd's API, on a port of its own.
 class ServedStore {
  public:
-  explicit ServedStore(store::Options options = {.endpoint = "memory://"}, ServerOptions server = {}) {
+  explicit ServedStore(store::Options options = {.endpoint = "memory://"}, ServerOptions server = {},
+                       std::vector<std::string> listen = {"127.0.0.1:0"}) {
     auto opened = store::open_store(std::move(options), clock_, random_, Logger());
     if (!opened) throw std::runtime_error(opened.error().message);
     store_ = std::move(*opened);
-    server.listen = {"127.0.0.1:0"};
+    server.listen = std::move(listen);
     server_ = std::make_unique<Server>(std::move(server), *store_, thread_.loop(), registry_, Logger());
     if (const auto started = server_->start(); !started) throw std::runtime_error(started.error().message);
   }
