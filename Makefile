@@ -20,7 +20,7 @@ test:
 
 ## make fuzz        every fuzz target with sanitizers, FUZZ_SECONDS each (60)
 fuzz:
-	scripts/setup.sh build
+	scripts/setup.sh build test
 	scripts/fuzz.sh
 
 ## make bench       benchmarks, each beside a real peer (scripts/bench.sh PART: one of them)
