@@ -22,6 +22,9 @@ constexpr size_t kUdpBatch = 64;
 // Questions that wait for the loop to forward them; more are answered SERVFAIL.
 constexpr size_t kMaxForwards = 1000;
 
+// A port that the kernel chooses for UDP may be another's for TCP: then it chooses again, so often.
+constexpr int kPortTries = 20;
+
 // What a client says it takes, within RFC 6891's floor and our own ceiling.
 size_t udp_limit(const Query& query) {
   if (!query.edns) return kPlainUdpLimit;
@@ -65,15 +68,21 @@ Server::Server(runtime::EventLoop& loop, ServerOptions options, Forwarder* forwa
 
 Server::~Server() = default;
 
-Result<> Server::start() {
-  for (const net::SocketAddress& wanted : options_.listen) {
+Result<std::unique_ptr<Server::Listener>> Server::listen(const net::SocketAddress& wanted) {
+  for (int tries = 1;; ++tries) {
     auto udp = net::BlockingUdpSocket::bind(wanted, {.free_bind = options_.free_bind});
     if (!udp) return wrap(udp.error(), "DNS on {} over UDP", wanted.to_string());
     // TCP takes the port that UDP got.
     auto tcp = net::TcpListener::listen(loop_, udp->address(), {.free_bind = options_.free_bind});
-    if (!tcp) return wrap(tcp.error(), "DNS on {} over TCP", udp->address().to_string());
-    listeners_.push_back(std::make_unique<Listener>(std::move(*udp), std::move(*tcp)));
+    if (tcp) return std::make_unique<Listener>(std::move(*udp), std::move(*tcp));
+    if (wanted.port != 0 || tries == kPortTries) {
+      return wrap(tcp.error(), "DNS on {} over TCP", udp->address().to_string());
+    }
   }
+}
+
+Result<> Server::start() {
+  for (const net::SocketAddress& wanted : options_.listen) listeners_.push_back(TRY(listen(wanted)));
   for (const auto& listener : listeners_) {
     listener->udp_thread = std::thread([this, &listener = *listener] { serve_udp(listener); });
     pthread_setname_np(listener->udp_thread.native_handle(), "dns-udp");

@@ -64,6 +64,7 @@ class Server {
     Query query;
   };
 
+  Result<std::unique_ptr<Listener>> listen(const net::SocketAddress& wanted);
   void serve_udp(Listener& listener);
   runtime::Task<void> hand_out_forwards();
   runtime::Task<void> forward_udp(Forward forward);
