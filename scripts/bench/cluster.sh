@@ -57,9 +57,10 @@ stop_node() {
 }
 no_process() { [ -z "$(own_processes "$1")" ]; }
 
+# `up` keeps everything below its data folder.
 start_node_1() {
   local flags
-  mapfile -t flags < <(node_flags 1)
+  mapfile -t flags < <(node_flags 1 | sed '/^--kubernetes-dir$/,+1d')
   on_host 1 $build/cloudless up "${flags[@]}" >/dev/null
 }
 

@@ -239,8 +239,9 @@ YAML
   await 30 client curl -sf --max-time 1 http://198.51.100.80/ || fail "no page"
   local container missed round
   container=$(pod_field page .status.containerStatuses[0].containerID)
-  client bash -c 'while :; do curl -sf -o /dev/null --max-time 2 http://198.51.100.80/ || echo missed; sleep 0.05; done' \
-    >"$state/missed" 2>&1 &
+  touch "$state/requesting"
+  client bash -c 'while [ -e "$1" ]; do curl -sf -o /dev/null --max-time 2 http://198.51.100.80/ || echo missed; sleep 0.05; done' \
+    - "$state/requesting" >"$state/missed" 2>&1 &
   local requests=$!
   for round in 1 2 3; do
     kubectl create configmap "round-$round" --from-literal=key=value >/dev/null
@@ -250,8 +251,8 @@ YAML
     [ "$(pod_field page '.status.conditions[?(@.type=="Ready")].status')" = True ] || fail "the pod is not ready any more"
   done
   sleep 1
-  kill $requests
-  wait $requests 2>/dev/null || true
+  rm "$state/requesting"
+  wait $requests
   missed=$(wc -l <"$state/missed")
   [ "$(pod_field page .status.containerStatuses[0].containerID)" = "$container" ] || fail "the container was replaced"
   [ "$(pod_field page .status.containerStatuses[0].restartCount)" = 0 ] || fail "the container was restarted"
