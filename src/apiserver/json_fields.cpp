@@ -1,8 +1,20 @@
 #include "apiserver/json_fields.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace cloudless::apiserver {
+
+namespace {
+
+int64_t nearest_int64(double number) {
+  constexpr double kBeyond = 0x1p63;  // the smallest that does not fit
+  if (number >= kBeyond) return std::numeric_limits<int64_t>::max();
+  return number < -kBeyond ? std::numeric_limits<int64_t>::min() : static_cast<int64_t>(number);
+}
+
+}  // namespace
 
 const json::value* find(const json::object& object, Path path) {
   const json::object* current = &object;
@@ -22,11 +34,12 @@ std::string_view text_at(const json::object& object, Path path) {
 }
 
 int64_t number_at(const json::object& object, Path path, int64_t fallback) {
+  constexpr uint64_t kGreatest = std::numeric_limits<int64_t>::max();
   const json::value* value = find(object, path);
   if (!value) return fallback;
   if (value->is_int64()) return value->get_int64();
-  if (value->is_uint64()) return static_cast<int64_t>(value->get_uint64());
-  if (value->is_double()) return static_cast<int64_t>(value->get_double());
+  if (value->is_uint64()) return static_cast<int64_t>(std::min(value->get_uint64(), kGreatest));
+  if (value->is_double()) return nearest_int64(value->get_double());
   return fallback;
 }
 

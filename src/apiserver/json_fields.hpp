@@ -19,6 +19,7 @@ using Path = std::initializer_list<std::string_view>;
 const json::value* find(const json::object& object, Path path);
 /// "" where absent.
 std::string_view text_at(const json::object& object, Path path);
+/// `fallback` where absent or no number; the nearest int64 where it is beyond that.
 int64_t number_at(const json::object& object, Path path, int64_t fallback = 0);
 bool truth_at(const json::object& object, Path path);
 /// Null where absent.
