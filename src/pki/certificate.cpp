@@ -12,8 +12,6 @@ namespace cloudless::pki {
 
 namespace {
 
-std::shared_ptr<X509> own(X509* certificate) { return std::shared_ptr<X509>(certificate, X509_free); }
-
 std::string hex_of(const ASN1_STRING* value) {
   if (!value) return {};
   return hex_encode({reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
@@ -29,9 +27,9 @@ int purpose_of(std::string_view usage) {
 }  // namespace
 
 Result<Certificate> Certificate::from_der(std::string_view der) {
-  X509* certificate = from_der_bytes<X509>(d2i_X509, der);
+  auto certificate = from_der_bytes<X509, X509_free>(d2i_X509, der);
   if (!certificate) return fail(Code::kInvalid, "the certificate is malformed");
-  return Certificate(own(certificate));
+  return Certificate(std::move(certificate));
 }
 
 Result<std::vector<Certificate>> Certificate::bundle_from_pem(std::string_view pem) {

@@ -134,7 +134,7 @@ Result<Certificate> issue(const Ca& ca, const CertificateSpec& spec, const Publi
 }
 
 Result<CertificateRequest> CertificateRequest::from_der(std::string_view der) {
-  auto request = own(from_der_bytes<X509_REQ>(d2i_X509_REQ, der));
+  auto request = from_der_bytes<X509_REQ, X509_REQ_free>(d2i_X509_REQ, der);
   if (!request) return fail(Code::kInvalid, "the certificate request is malformed");
   EVP_PKEY* key = X509_REQ_get0_pubkey(request.get());
   const bool good = key && X509_REQ_verify(request.get(), key) == 1;

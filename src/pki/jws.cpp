@@ -21,7 +21,7 @@ constexpr int kP256NumberBytes = 32;
 using OwnedSignature = Owned<ECDSA_SIG, ECDSA_SIG_free>;
 
 std::string raw_from_der(std::string_view der) {
-  const OwnedSignature signature(from_der_bytes<ECDSA_SIG>(d2i_ECDSA_SIG, der));
+  const OwnedSignature signature = from_der_bytes<ECDSA_SIG, ECDSA_SIG_free>(d2i_ECDSA_SIG, der);
   if (!signature) return {};
   std::string raw(2 * kP256NumberBytes, '\0');
   auto* out = reinterpret_cast<unsigned char*>(raw.data());

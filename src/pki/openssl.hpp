@@ -47,13 +47,13 @@ std::string to_der(Encode encode, T* object) {
 }
 
 /// Reads an object by a d2i function; null where `der` is malformed or longer than the object.
-template <class T, class Decode>
-T* from_der_bytes(Decode decode, std::string_view der) {
+template <class T, auto Free, class Decode>
+Owned<T, Free> from_der_bytes(Decode decode, std::string_view der) {
   const auto* at = reinterpret_cast<const unsigned char*>(der.data());
   const auto* end = at + der.size();
-  T* object = decode(nullptr, &at, static_cast<long>(der.size()));
+  Owned<T, Free> object(decode(nullptr, &at, static_cast<long>(der.size())));
   ERR_clear_error();
-  return object && at == end ? object : nullptr;
+  return at == end ? std::move(object) : nullptr;
 }
 
 }  // namespace cloudless::pki

@@ -141,6 +141,9 @@ TEST(Csr, WithAWrongSignatureIsRefused) {
   der.back() ^= 1;
   EXPECT_FALSE(CertificateRequest::from_der(der));
   EXPECT_FALSE(CertificateRequest::from_pem("nonsense"));
+  der.back() ^= 1;
+  EXPECT_TRUE(CertificateRequest::from_der(der));
+  EXPECT_FALSE(CertificateRequest::from_der(der + "and more"));
 }
 
 TEST(Jws, RefusesWhatIsNoToken) {
