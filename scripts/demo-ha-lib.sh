@@ -68,7 +68,8 @@ join_node() {
   on_host "$1" $build/cloudless "${command[@]:1}" "${flags[@]}"
 }
 
-# The loop has its name's address at hand as a browser does; what is measured is how long nobody serves it.
+# The loop has its name's address at hand as a browser does; what is measured is how long nobody serves it. It runs until
+# stop_requests, which is the caller's to call, whatever happens.
 start_requests() {
   : >$answers
   : >$failures
@@ -82,7 +83,6 @@ start_requests() {
       sleep 0.02
     done' requests $name $address $answers $failures &
   requests_pid=$!
-  trap stop_requests EXIT
 }
 stop_requests() {
   [ -z "${requests_pid:-}" ] || kill "$requests_pid" 2>/dev/null || true

@@ -24,6 +24,7 @@ kubectl -n demo get pods -o wide
 step "$name has its address in the cluster's own DNS" await_name
 step "nginx answers at http://$name/" await_page "http://$name/"
 
+trap stop_requests EXIT
 start_requests
 step "The page is asked for, again and again" await 10 requests_flow
 victim=$(announcer)

@@ -168,7 +168,6 @@ measure_gaps() {
   kubectl -n demo scale deployment web --replicas 3 >/dev/null
   kubectl -n demo rollout status deployment web --timeout 60s >/dev/null
   start_requests
-  trap remove_everything EXIT
   await 20 requests_flow
   victim=$(announcer)
   gap "gap at a planned stop" "0.2 s" stop_node
