@@ -4,19 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source scripts/demo-lib.sh
+source tests/support/shell.sh
 
 fail() {
   echo "FAILED: $*" >&2
   [ ! -f $state/cloudless.log ] || tail -n 40 $state/cloudless.log >&2
   exit 1
-}
-
-# says PATTERN COMMAND...: the command fails, and says so in these words.
-says() {
-  local pattern=$1 output
-  shift
-  if output=$("$@" 2>&1); then return 1; fi
-  grep -q "$pattern" <<<"$output" || { echo "it said: $output" >&2; return 1; }
 }
 
 traces() {

@@ -6,49 +6,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export HA_PREFIX=cl-cp HA_STATE=/var/lib/cloudless-control-planes-test
 source scripts/demo-lib.sh
-source scripts/demo-ha-lib.sh
+source tests/hosts/lib.sh
 
 endpoint=198.51.100.10 # of the control plane, wherever it runs
 store=198.51.100.254
 
-fail() {
-  echo "FAILED: $*" >&2
-  for node in 1 2 3; do
-    [ ! -f "$state/$node/cloudless.log" ] || { echo "--- node-$node" >&2; tail -n 25 "$state/$node/cloudless.log" >&2; }
-  done
-  exit 1
-}
-passed=0
-ok() {
-  passed=$((passed + 1))
-  echo "ok: $*"
-}
-# says PATTERN COMMAND...: the command fails, and says so in these words.
-says() {
-  local pattern=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "it succeeded: $output" >&2
-    return 1
-  fi
-  grep -- "$pattern" <<<"$output" >/dev/null || { echo "it said: $output" >&2; return 1; }
-}
-# shows PATTERN COMMAND...: its output has the pattern.
-shows() {
-  local pattern=$1
-  shift
-  "$@" 2>&1 | grep -- "$pattern" >/dev/null
-}
-
-traces() {
-  {
-    ip netns list | awk '{print $1}' | grep -E "^(cni-|$prefix)" || true
-    grep -F "$state" /proc/self/mounts || true
-    ps -eo args | grep -F "$state" | grep -vF grep || true
-    ls -d $state /run/cloudless/* 2>/dev/null || true
-    find /sys/fs/cgroup -maxdepth 2 -name "$prefix*"
-  } | sort
-}
 clean() {
   # First the nodes, whose pods end by the API and so by the store.
   for node in 1 2 3; do ip netns pids "$(host $node)" 2>/dev/null | xargs -r kill -CONT 2>/dev/null || true; done
@@ -126,9 +88,7 @@ servers_are() { [ "$(servers "${@:2}")" = "$1" ]; }
 # What is on a host: files with their content, as a digest.
 files() { find "$state/$1" -type f 2>/dev/null | sort | xargs -r sha256sum | sha256sum; }
 
-scripts/demo-ha-clean.sh >/dev/null
-before=$(traces)
-trap clean EXIT
+begin
 
 prepare >/dev/null
 image=$(tar -xOf build/demo/nginx.tar index.json | sed -n 's/.*"io.containerd.image.name":"\([^"]*\)".*/\1/p')
@@ -206,9 +166,4 @@ grep -q "Would delete the directory \"$state/3\"" build/demo/dry-run.txt || fail
 [ "$(ready_of node-3)" = True ] && [ -e $state/3/cluster.json ] || fail "reset --dry-run has done something"
 ok "reset --dry-run says what it would do, and does nothing"
 
-clean
-after=$(traces)
-trap - EXIT
-left=$(comm -13 <(echo "$before") <(echo "$after"))
-[ -z "$left" ] || fail "left behind: $left"
-echo "$((passed + 1)) passed, 0 failed"
+finish

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export HA_PREFIX=cl-ht HA_STATE=/var/lib/cloudless-hosts-test
 source scripts/demo-lib.sh
-source scripts/demo-ha-lib.sh
+source tests/hosts/lib.sh
 
 power_offs=${CLOUDLESS_POWER_OFFS:-10}
 # Milliseconds that the page may be away: by a power-off, and by a planned stop. The aims are 2000 and 200; a machine that
@@ -15,28 +15,6 @@ power_offs=${CLOUDLESS_POWER_OFFS:-10}
 power_off_limit=${CLOUDLESS_POWER_OFF_LIMIT:-5000}
 planned_stop_limit=${CLOUDLESS_PLANNED_STOP_LIMIT:-2000}
 
-fail() {
-  echo "FAILED: $*" >&2
-  for node in 1 2 3 4; do
-    [ ! -f "$state/$node/cloudless.log" ] || { echo "--- node-$node" >&2; tail -n 15 "$state/$node/cloudless.log" >&2; }
-  done
-  exit 1
-}
-passed=0
-ok() {
-  passed=$((passed + 1))
-  echo "ok: $*"
-}
-
-traces() {
-  {
-    ip netns list | awk '{print $1}' | grep -E "^(cni-|$prefix)" || true
-    grep -F "$state" /proc/self/mounts || true
-    ps -eo args | grep -F "$state" | grep -vF grep || true
-    ls -d $state /run/cloudless/* 2>/dev/null || true
-    find /sys/fs/cgroup -maxdepth 2 -name "$prefix*"
-  } | sort
-}
 clean() {
   stop_requests
   scripts/demo-ha-clean.sh >/dev/null
@@ -82,9 +60,7 @@ gap_since() {
 }
 flows_again() { [ "$(tail -n 1 $answers)" -gt "$(($(date +%s%N) - 300000000))" ]; }
 
-scripts/demo-ha-clean.sh >/dev/null
-before=$(traces)
-trap clean EXIT
+begin
 
 prepare >/dev/null
 make_hosts
@@ -191,9 +167,4 @@ await 30 flows_again || fail "the page after the agent's next start"
 if kubectl get namespace metallb-system >/dev/null 2>&1; then await 30 one_status || fail "statuses of dead nodes stay"; fi
 ok "kubelet starts the same node again"
 
-clean
-after=$(traces)
-trap - EXIT
-left=$(comm -13 <(echo "$before") <(echo "$after"))
-[ -z "$left" ] || fail "left behind: $left"
-echo "$((passed + 1)) passed, 0 failed"
+finish

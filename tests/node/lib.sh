@@ -1,6 +1,7 @@
 # A one-node cluster for tests, sourced from the top of the repository: in a network namespace of its own (198.51.100.1,
 # an address of TEST-NET-2), with a client on the same wire in another. Its state is a folder of its own, so any number of
 # them run beside each other and beside the demos. In the end the test compares what is on the machine with what was.
+source tests/support/shell.sh
 build=${CLOUDLESS_BUILD:-build/release}
 [ "$(id -u)" = 0 ] || { echo "running pods needs root" >&2; exit 1; }
 [ -x build/clients/kubectl ] || scripts/clients.sh
@@ -25,13 +26,6 @@ fail() {
   exit 1
 }
 
-passed=0
-# ok TEXT: one more thing is proved.
-ok() {
-  passed=$((passed + 1))
-  echo "ok: $*"
-}
-
 # await SECONDS COMMAND...: tries until it succeeds.
 await() {
   local tries=$(($1 * 10))
@@ -43,26 +37,9 @@ await() {
   done
 }
 
-# says PATTERN COMMAND...: the command fails, and says so in these words.
-says() {
-  local pattern=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "it succeeded: $output" >&2
-    return 1
-  fi
-  grep -q -- "$pattern" <<<"$output" || { echo "it said: $output" >&2; return 1; }
-}
-
 events() { kubectl get events -A -o jsonpath='{range .items[*]}{.involvedObject.name}{" "}{.reason}{" "}{.message}{"\n"}{end}'; }
 # grep reads to the end: what writes would fail where it stopped at the first match.
 has_event() { events | grep -- "$1" >/dev/null; }
-# shows PATTERN COMMAND...: its output has the pattern.
-shows() {
-  local pattern=$1
-  shift
-  "$@" 2>&1 | grep -- "$pattern" >/dev/null
-}
 await_event() { await 30 has_event "$1" || { events >&2; return 1; }; }
 pod_field() { kubectl get pod "$1" -o jsonpath="{$2}"; }
 
