@@ -6,17 +6,12 @@
 # BENCH_IDLE_SECONDS: how long the idle cluster is watched (default 300).
 # BENCH_CLUSTER: which of "idle pods names service gaps" are measured (default: all).
 set -euo pipefail
+# Apart from the demos, which may be running.
+export HA_PREFIX=cl-bn HA_STATE=${BENCH_DIR:-$PWD/build/bench}/cluster
 source scripts/demo-lib.sh
 source scripts/demo-ha-lib.sh
 
-# Apart from the demos, which may be running.
-state=${BENCH_DIR:-$PWD/build/bench}/cluster
-client_ns=cl-bn-client
-lan_ns=cl-bn-lan
-answers=$state/answers
-failures=$state/failures
 export KUBECONFIG=$state/1/admin.conf
-host() { echo "cl-bn-$1"; }
 data=$state/1
 service_host=198.51.100.1
 
@@ -33,21 +28,8 @@ own_processes() {
 }
 
 remove_everything() {
-  local node ns
   stop_requests
-  for node in 1 2 3; do
-    ns=$(host $node)
-    [ -e "/run/netns/$ns" ] || continue
-    # One that is powered off could not obey.
-    ip netns pids "$ns" | xargs -r kill -CONT 2>/dev/null || true
-    if [ -d "$state/$node" ]; then on_host $node $build/cloudless reset --force --data-dir "$state/$node" >/dev/null; fi
-    find /sys/fs/cgroup -depth -type d -path "*/$ns*" -exec rmdir {} \; 2>/dev/null || true
-    ip netns delete "$ns"
-  done
-  for ns in $client_ns $lan_ns; do
-    if [ -e "/run/netns/$ns" ]; then ip netns delete "$ns"; fi
-  done
-  rm -rf "/etc/netns/$client_ns" "$state"
+  scripts/demo-ha-clean.sh >/dev/null
 }
 
 stop_node() {
