@@ -11,30 +11,34 @@ namespace json = boost::json;
 
 namespace {
 
-// Holds from its turn on, up to the next one of the same resource.
+// Of a resource's variants the one of kEveryTurn always holds. Over it lies another, which holds from its
+// turn on, up to the next one's.
+constexpr int kEveryTurn = -1;
 struct Variant {
   std::string_view resource;
   int turn;
   std::string_view patch;
 };
 
+constexpr std::string_view kSubjects =
+    R"({"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"carol"},)"
+    R"({"kind":"ServiceAccount","name":"robot","namespace":"default"}]})";
+
 constexpr Variant kVariants[] = {
     {"certificatesigningrequests", 0, R"({"spec":{"signerName":"example.com/signer"}})"},
     {"secrets", 0, R"({"type":"example.com/type","stringData":null})"},
-    {"persistentvolumes", 0,
+    {"persistentvolumes", kEveryTurn,
      R"({"spec":{"accessModes":["ReadWriteOnce","ReadOnlyMany"],"capacity":{"storage":"1Gi"},)"
      R"("mountOptions":["ro"]}})"},
     {"persistentvolumes", 22,
-     R"({"spec":{"accessModes":["ReadWriteOnce","ReadOnlyMany"],"capacity":{"storage":"1Gi"},)"
-     R"("mountOptions":["ro"],"nfs":{"path":"/x","server":"s","readOnly":true},)"
+     R"({"spec":{"nfs":{"path":"/x","server":"s","readOnly":true},)"
      R"("claimRef":{"kind":"PersistentVolumeClaim","apiVersion":"v1","namespace":"default",)"
      R"("name":"claim","uid":"u","resourceVersion":"1","fieldPath":"x"},)"
      R"("nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a",)"
      R"("operator":"In","values":["b"]}],"matchFields":[{"key":"metadata.name","operator":"In",)"
      R"("values":["n"]}]}]}}}})"},
     {"persistentvolumes", 23,
-     R"({"spec":{"accessModes":["ReadWriteOnce","ReadOnlyMany"],"capacity":{"storage":"1Gi"},)"
-     R"("mountOptions":["ro"],"csi":{"driver":"example.com","volumeHandle":"h","fsType":"ext4",)"
+     R"({"spec":{"csi":{"driver":"example.com","volumeHandle":"h","fsType":"ext4",)"
      R"("volumeAttributes":{"a":"b"},"controllerPublishSecretRef":{"name":"s","namespace":"default"},)"
      R"("nodeStageSecretRef":{"name":"s","namespace":"default"},"nodePublishSecretRef":{"name":"s",)"
      R"("namespace":"default"},"controllerExpandSecretRef":{"name":"s","namespace":"default"},)"
@@ -57,58 +61,42 @@ constexpr Variant kVariants[] = {
      R"("trafficDistribution":"PreferClose"},"status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.5",)"
      R"("ipMode":"VIP","ports":[{"port":80,"protocol":"TCP","error":"example.com/reason"}]},)"
      R"({"hostname":"lb.example.com"}]}}})"},
-    {"apiservices", 0,
-     R"({"metadata":{"name":"v1.example.com"},"spec":{"group":"example.com","version":"v1",)"
-     R"("insecureSkipTLSVerify":null}})"},
-    {"apiservices", 1,
-     R"({"metadata":{"name":"v1.example.com"},"spec":{"group":"example.com","version":"v1",)"
-     R"("caBundle":null,"insecureSkipTLSVerify":true}})"},
-    {"rolebindings", 0,
-     R"({"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"carol"},)"
-     R"({"kind":"ServiceAccount","name":"robot","namespace":"default"}]})"},
-    {"clusterrolebindings", 0,
-     R"({"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"carol"},)"
-     R"({"kind":"ServiceAccount","name":"robot","namespace":"default"}]})"},
-    {"persistentvolumeclaims", 0,
+    {"apiservices", kEveryTurn,
+     R"({"metadata":{"name":"v1.example.com"},"spec":{"group":"example.com","version":"v1"}})"},
+    {"apiservices", 0, R"({"spec":{"insecureSkipTLSVerify":null}})"},
+    {"apiservices", 1, R"({"spec":{"caBundle":null,"insecureSkipTLSVerify":true}})"},
+    {"rolebindings", 0, kSubjects},
+    {"clusterrolebindings", 0, kSubjects},
+    {"persistentvolumeclaims", kEveryTurn,
      R"({"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"},)"
      R"("limits":{"storage":"2Gi"}},"selector":{"matchLabels":{"a":"b"},"matchExpressions":[{"key":"a",)"
      R"("operator":"In","values":["b"]}]},"storageClassName":"fast","volumeName":"v",)"
      R"("volumeMode":"Block","volumeAttributesClassName":"gold",)"
-     R"("dataSource":{"apiGroup":"snapshot.storage.k8s.io","kind":"VolumeSnapshot","name":"s"},)"
      R"("dataSourceRef":{"apiGroup":"snapshot.storage.k8s.io","kind":"VolumeSnapshot","name":"s"}},)"
      R"("status":{"phase":"Bound","accessModes":["ReadWriteOnce"],"capacity":{"storage":"1Gi"},)"
      R"("allocatedResources":{"storage":"2Gi"},)"
      R"("allocatedResourceStatuses":{"storage":"NodeResizePending"}}})"},
-    {"persistentvolumeclaims", 1,
-     R"({"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"},)"
-     R"("limits":{"storage":"2Gi"}},"selector":{"matchLabels":{"a":"b"},"matchExpressions":[{"key":"a",)"
-     R"("operator":"In","values":["b"]}]},"storageClassName":"fast","volumeName":"v",)"
-     R"("volumeMode":"Block","volumeAttributesClassName":"gold","dataSource":null,)"
-     R"("dataSourceRef":{"apiGroup":"snapshot.storage.k8s.io","kind":"VolumeSnapshot","name":"s",)"
-     R"("namespace":"other"}},"status":{"phase":"Bound","accessModes":["ReadWriteOnce"],)"
-     R"("capacity":{"storage":"1Gi"},"allocatedResources":{"storage":"2Gi"},)"
-     R"("allocatedResourceStatuses":{"storage":"NodeResizePending"}}})"},
+    {"persistentvolumeclaims", 0,
+     R"({"spec":{"dataSource":{"apiGroup":"snapshot.storage.k8s.io","kind":"VolumeSnapshot","name":"s"}}})"},
+    {"persistentvolumeclaims", 1, R"({"spec":{"dataSource":null,"dataSourceRef":{"namespace":"other"}}})"},
+    {"ingresses", kEveryTurn,
+     R"({"spec":{"ingressClassName":"c"},"status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.5",)"
+     R"("ports":[{"port":80,"protocol":"TCP","error":"example.com/reason"}]},)"
+     R"({"hostname":"lb.example.com"}]}}})"},
     {"ingresses", 0,
-     R"({"spec":{"ingressClassName":"c","=defaultBackend":{"resource":{"apiGroup":"example.com",)"
-     R"("kind":"Bucket","name":"b"}},"tls":[{"hosts":["a.example.com"],"secretName":"s"}],)"
+     R"({"spec":{"=defaultBackend":{"resource":{"apiGroup":"example.com","kind":"Bucket","name":"b"}},)"
+     R"("tls":[{"hosts":["a.example.com"],"secretName":"s"}],)"
      R"("rules":[{"host":"a.example.com","http":{"paths":[{"path":"/a","pathType":"Prefix",)"
      R"("backend":{"resource":{"apiGroup":"example.com","kind":"Bucket","name":"b"}}},{"path":"/b",)"
      R"("pathType":"Exact","backend":{"service":{"name":"s","port":{"name":"http"}}}},{"path":"/c",)"
      R"("pathType":"ImplementationSpecific","backend":{"service":{"name":"s",)"
-     R"("port":{"number":80}}}}]}}]},"status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.5",)"
-     R"("ports":[{"port":80,"protocol":"TCP","error":"example.com/reason"}]},)"
-     R"({"hostname":"lb.example.com"}]}}})"},
+     R"("port":{"number":80}}}}]}}]}})"},
     {"ingresses", 1,
-     R"({"spec":{"ingressClassName":"c","=defaultBackend":{"service":{"name":"s",)"
-     R"("port":{"name":"http"}}},"rules":[{"host":"*.example.com"}],"tls":null},)"
-     R"("status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.5","ports":[{"port":80,"protocol":"TCP",)"
-     R"("error":"example.com/reason"}]},{"hostname":"lb.example.com"}]}}})"},
+     R"({"spec":{"=defaultBackend":{"service":{"name":"s","port":{"name":"http"}}},)"
+     R"("rules":[{"host":"*.example.com"}],"tls":null}})"},
     {"ingresses", 2,
-     R"({"spec":{"ingressClassName":"c","=defaultBackend":{"service":{"name":"s","port":{"number":80}}},)"
-     R"("rules":null,"tls":null},"status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.5",)"
-     R"("ports":[{"port":80,"protocol":"TCP","error":"example.com/reason"}]},)"
-     R"({"hostname":"lb.example.com"}]}}})"},
-    {"customresourcedefinitions", 0,
+     R"({"spec":{"=defaultBackend":{"service":{"name":"s","port":{"number":80}}},"rules":null,"tls":null}})"},
+    {"customresourcedefinitions", kEveryTurn,
      R"({"metadata":{"name":"things.example.com"},"spec":{"group":"example.com","scope":"Namespaced",)"
      R"("preserveUnknownFields":null,"names":{"plural":"things","singular":"thing","kind":"Thing",)"
      R"("listKind":"ThingList","shortNames":["th"],"categories":["all"]},"versions":[{"name":"v1",)"
@@ -137,48 +125,18 @@ constexpr Variant kVariants[] = {
      R"("labelSelectorPath":".status.selector"}},"additionalPrinterColumns":[{"name":"A",)"
      R"("type":"string","format":"date","description":"d","priority":1,"jsonPath":".spec.a"}],)"
      R"("selectableFields":[{"jsonPath":".spec.a"}]}],"conversion":{"strategy":"Webhook",)"
-     R"("webhook":{"conversionReviewVersions":["v1"],)"
-     R"("clientConfig":{"url":"https://example.com/convert","service":null}}}},)"
+     R"("webhook":{"conversionReviewVersions":["v1"]}}},)"
      R"("status":{"observedGeneration":7,"storedVersions":["v1"],"acceptedNames":{"plural":"things",)"
      R"("singular":"thing","kind":"Thing","listKind":"ThingList","shortNames":["th"],)"
      R"("categories":["all"]},"conditions":[{"type":"Other","status":"True",)"
      R"("lastTransitionTime":"2026-11-22T17:59:23Z","reason":"R","message":"m",)"
      R"("observedGeneration":7}]}})"},
+    {"customresourcedefinitions", 0,
+     R"({"spec":{"conversion":{"webhook":{"clientConfig":{"url":"https://example.com/convert",)"
+     R"("service":null}}}}})"},
     {"customresourcedefinitions", 1,
-     R"({"metadata":{"name":"things.example.com"},"spec":{"group":"example.com","scope":"Namespaced",)"
-     R"("preserveUnknownFields":null,"names":{"plural":"things","singular":"thing","kind":"Thing",)"
-     R"("listKind":"ThingList","shortNames":["th"],"categories":["all"]},"versions":[{"name":"v1",)"
-     R"("served":true,"storage":true,"deprecated":true,"deprecationWarning":"old",)"
-     R"("schema":{"openAPIV3Schema":{"type":"object","title":"t","description":"d","required":["spec"],)"
-     R"("minProperties":1,"maxProperties":9,"externalDocs":{"description":"d",)"
-     R"("url":"https://example.com"},"example":{"a":1},"properties":{"spec":{"type":"object",)"
-     R"("properties":{"a":{"type":"string"},"replicas":{"type":"integer"},"s":{"type":"string",)"
-     R"("description":"d","title":"t","format":"date","maxLength":10,"minLength":1,"pattern":"^a*$",)"
-     R"("nullable":true,"enum":["a"],"default":"a","example":"a","externalDocs":{"description":"d",)"
-     R"("url":"https://example.com"}},"i":{"type":"integer","minimum":1,"exclusiveMinimum":true,)"
-     R"("maximum":9,"exclusiveMaximum":true,"multipleOf":2},"l":{"type":"array","minItems":1,)"
-     R"("maxItems":9,"x-kubernetes-list-type":"map","x-kubernetes-list-map-keys":["k"],)"
-     R"("items":{"type":"object","required":["k"],"properties":{"k":{"type":"string"}}}},)"
-     R"("m":{"type":"object","x-kubernetes-map-type":"granular","minProperties":1,"maxProperties":9,)"
-     R"("additionalProperties":{"type":"string"}},"e":{"type":"object",)"
-     R"("x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true},)"
-     R"("x":{"x-kubernetes-int-or-string":true,"anyOf":[{"type":"integer"},{"type":"string"}]},)"
-     R"("o":{"type":"integer","allOf":[{"minimum":1}],"oneOf":[{"maximum":9},{"minimum":20}],)"
-     R"("anyOf":[{"minimum":2}],"not":{"minimum":30}}}},"status":{"type":"object",)"
-     R"("properties":{"replicas":{"type":"integer"},"selector":{"type":"string"}}}},)"
-     R"("x-kubernetes-validations":[{"rule":"self.spec.a == oldSelf.orValue(self).spec.a","message":"m",)"
-     R"("messageExpression":"'m'","reason":"FieldValueInvalid","fieldPath":".spec",)"
-     R"("optionalOldSelf":true}]}},"subresources":{"status":{},)"
-     R"("scale":{"specReplicasPath":".spec.replicas","statusReplicasPath":".status.replicas",)"
-     R"("labelSelectorPath":".status.selector"}},"additionalPrinterColumns":[{"name":"A",)"
-     R"("type":"string","format":"date","description":"d","priority":1,"jsonPath":".spec.a"}],)"
-     R"("selectableFields":[{"jsonPath":".spec.a"}]}],"conversion":{"strategy":"Webhook",)"
-     R"("webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"service":{"namespace":"n",)"
-     R"("name":"s","path":"/p","port":443},"url":null}}}},"status":{"observedGeneration":7,)"
-     R"("storedVersions":["v1"],"acceptedNames":{"plural":"things","singular":"thing","kind":"Thing",)"
-     R"("listKind":"ThingList","shortNames":["th"],"categories":["all"]},"conditions":[{"type":"Other",)"
-     R"("status":"True","lastTransitionTime":"2026-11-22T17:59:23Z","reason":"R","message":"m",)"
-     R"("observedGeneration":7}]}})"},
+     R"({"spec":{"conversion":{"webhook":{"clientConfig":{"service":{"namespace":"n","name":"s",)"
+     R"("path":"/p","port":443},"url":null}}}}})"},
     {"poddisruptionbudgets", 0,
      R"({"spec":{"maxUnavailable":null,"minAvailable":"20%","=selector":{"matchLabels":{"a":"b"},)"
      R"("matchExpressions":[{"key":"a","operator":"In","values":["b"]}]},)"
@@ -305,6 +263,19 @@ constexpr Unset kUnset[] = {
     {"customresourcedefinitions", "*.openAPIV3Schema.uniqueItems", "its run time is quadratic"},
 };
 
+// One patch from two. Not by merge_into(): what erases or replaces a member has to stay in the patch as it
+// is.
+void lay_over(json::object& patch, const json::object& other) {
+  for (const auto& [key, value] : other) {
+    json::value& below = patch[key];
+    if (below.is_object() && value.is_object() && !key.starts_with('=')) {
+      lay_over(below.get_object(), value.get_object());
+    } else {
+      below = value;
+    }
+  }
+}
+
 bool matches_pattern(std::string_view pattern, std::string_view text) {
   const size_t star = pattern.find('*');
   if (star == std::string_view::npos) return pattern == text;
@@ -331,9 +302,12 @@ json::object variant_of(std::string_view resource, int turn) {
               {"jobTemplate", {{"spec", job_variant(pod)}}}}}};
   }
   json::object patch;
+  json::object of_turn;
   for (const Variant& variant : kVariants) {
-    if (variant.resource == resource && variant.turn <= turn) patch = json::parse(variant.patch).as_object();
+    if (variant.resource != resource || variant.turn > turn) continue;
+    (variant.turn == kEveryTurn ? patch : of_turn) = json::parse(variant.patch).as_object();
   }
+  lay_over(patch, of_turn);
   return patch;
 }
 
