@@ -17,10 +17,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::string protobuf_of(std::string_view api_version, std::string_view text) {
+// The object's message, in an envelope that names `api_version`.
+std::string protobuf_of(std::string_view text, std::string_view api_version) {
   const json::value object = json::parse(text);
-  const schema::Schema& schema = *api::find_kind(api_version, text_at(object.as_object(), {"kind"}));
-  return schema::encode_protobuf(*schema::normalize(object, schema), schema).value();
+  const std::string kind(text_at(object.as_object(), {"kind"}));
+  const schema::Schema& schema = *api::find_kind(text_at(object.as_object(), {"apiVersion"}), kind);
+  const auto message = schema::encode_message(*schema::normalize(object, schema), schema);
+  return schema::wrap_protobuf({std::string(api_version), kind}, message.value());
 }
 
 class ForeignStore : public ::testing::Test {
@@ -44,7 +47,7 @@ constexpr const char* kPod =
     R"("status":{"phase":"Running"}})";
 
 TEST_F(ForeignStore, ProtobufIsServedAsIfItWereOurs) {
-  put("/registry/pods/default/p", protobuf_of("v1", kPod));
+  put("/registry/pods/default/p", protobuf_of(kPod, "v1"));
   const json::object pod = ok("GET", "/api/v1/namespaces/default/pods/p");
   EXPECT_EQ(text_at(pod, {"metadata", "uid"}), "u-1");
   EXPECT_EQ(text_at(pod, {"spec", "containers"}), "");
@@ -69,10 +72,10 @@ TEST_F(ForeignStore, ProtobufIsServedAsIfItWereOurs) {
 TEST_F(ForeignStore, AnAutoscalerOfTheFirstVersionIsServedInBoth) {
   put("/registry/horizontalpodautoscalers/default/web",
       protobuf_of(
-          "autoscaling/v1",
           R"({"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"web",)"
           R"("namespace":"default"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"web"},)"
-          R"("maxReplicas":3,"targetCPUUtilizationPercentage":60}})"));
+          R"("maxReplicas":3,"targetCPUUtilizationPercentage":60}})",
+          "autoscaling/v1"));
   const std::string path = "/namespaces/default/horizontalpodautoscalers/web";
   const json::object second = ok("GET", "/apis/autoscaling/v2" + path);
   ASSERT_EQ(array_at(second, {"spec", "metrics"}).size(), 1u);
@@ -99,13 +102,9 @@ TEST_F(ForeignStore, EventsOfTheOtherGroupAreCoreEvents) {
 
 TEST_F(ForeignStore, VersionsThatAreNoMoreAreReadWhereTheirFieldsAreTheSame) {
   put("/registry/poddisruptionbudgets/default/b",
-      schema::wrap_protobuf(
-          {"policy/v1beta1", "PodDisruptionBudget"},
-          schema::unwrap_protobuf(protobuf_of("policy/v1",
-                                              R"({"apiVersion":"policy/v1","kind":"PodDisruptionBudget",)"
-                                              R"("metadata":{"name":"b","namespace":"default"},)"
-                                              R"("spec":{"minAvailable":1}})"))
-              .value()));
+      protobuf_of(R"({"apiVersion":"policy/v1","kind":"PodDisruptionBudget",)"
+                  R"("metadata":{"name":"b","namespace":"default"},"spec":{"minAvailable":1}})",
+                  "policy/v1beta1"));
   const json::object budget = ok("GET", "/apis/policy/v1/namespaces/default/poddisruptionbudgets/b");
   EXPECT_EQ(text_at(budget, {"apiVersion"}), "policy/v1");
   EXPECT_EQ(number_at(budget, {"spec", "minAvailable"}), 1);

@@ -580,8 +580,6 @@ Result<Envelope> open_envelope(std::string_view bytes) {
 
 Result<TypeMeta> peek_protobuf(std::string_view bytes) { return TRY(open_envelope(bytes)).type; }
 
-Result<std::string_view> unwrap_protobuf(std::string_view bytes) { return TRY(open_envelope(bytes)).raw; }
-
 Result<json::value> decode_protobuf(std::string_view bytes, const Schema& schema) {
   if (bytes.size() > kMaxTextBytes) {
     return fail(Code::kResourceExhausted, "the message is larger than the limit of {} bytes", kMaxTextBytes);

@@ -49,7 +49,5 @@ Result<std::string> encode_list_head(const TypeMeta& type, const boost::json::va
                                      const Schema& list_meta_schema, size_t item_bytes);
 /// The empty encoding and content type.
 inline constexpr std::string_view kEnvelopeEnd{"\x1a\0\x22\0", 4};
-/// The bare message inside an envelope.
-Result<std::string_view> unwrap_protobuf(std::string_view bytes);
 
 }  // namespace cloudless::schema
