@@ -92,17 +92,21 @@ class JsonPatcher {
     return at && (at->is_object() || at->is_array()) ? at : nullptr;
   }
 
+  Result<json::value*> container_at(const std::string& path, const std::vector<std::string>& tokens,
+                                    std::string_view operation) {
+    json::value* found = tokens.empty() ? nullptr : container(tokens);
+    if (found) return found;
+    return fail(Code::kInvalid, "{} operation does not apply: doc is missing path: \"{}\": missing value",
+                operation, path);
+  }
+
   Result<> add(const std::string& path, json::value value, std::string_view operation) {
     if (path.empty()) {
       document_ = std::move(value);
       return {};
     }
     const auto tokens = pointer_tokens(path);
-    json::value* parent = tokens.empty() ? nullptr : container(tokens);
-    if (!parent) {
-      return fail(Code::kInvalid, "{} operation does not apply: doc is missing path: \"{}\": missing value",
-                  operation, path);
-    }
+    json::value* parent = TRY(container_at(path, tokens, operation));
     if (auto* object = parent->if_object()) {
       (*object)[tokens.back()] = std::move(value);
       return {};
@@ -123,11 +127,7 @@ class JsonPatcher {
 
   Result<> remove(const std::string& path, std::string_view operation) {
     const auto tokens = pointer_tokens(path);
-    json::value* parent = tokens.empty() ? nullptr : container(tokens);
-    if (!parent) {
-      return fail(Code::kInvalid, "{} operation does not apply: doc is missing path: \"{}\": missing value",
-                  operation, path);
-    }
+    json::value* parent = TRY(container_at(path, tokens, operation));
     const std::string& last = tokens.back();
     if (auto* object = parent->if_object()) {
       if (!object->contains(last)) {
