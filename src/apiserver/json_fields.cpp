@@ -109,17 +109,17 @@ void copy_member(const json::object& from, json::object& to, std::string_view na
 
 namespace {
 
-const json::value* meaningful(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
+const json::value* meaningful(const json::object& object, Path path) {
+  const json::value* value = find(object, path);
   if (!value || value->is_null()) return nullptr;
   return value->is_object() && value->get_object().empty() ? nullptr : value;
 }
 
 }  // namespace
 
-bool same_member(const json::object& a, const json::object& b, std::string_view name) {
-  const json::value* left = meaningful(a, name);
-  const json::value* right = meaningful(b, name);
+bool same_at(const json::object& a, const json::object& b, Path path) {
+  const json::value* left = meaningful(a, path);
+  const json::value* right = meaningful(b, path);
   if (!left || !right) return left == right;
   return *left == *right;
 }

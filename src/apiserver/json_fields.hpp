@@ -42,7 +42,7 @@ void set_resource_version(json::object& object, uint64_t revision);
 
 /// Copies the member `name` of `from` to `to`, or removes it there.
 void copy_member(const json::object& from, json::object& to, std::string_view name);
-/// Whether both have equal values there, or neither has one. An empty object counts as absent.
-bool same_member(const json::object& a, const json::object& b, std::string_view name);
+/// Whether both have equal values at `path`, or neither has one. An empty object counts as absent.
+bool same_at(const json::object& a, const json::object& b, Path path);
 
 }  // namespace cloudless::apiserver

@@ -18,11 +18,8 @@ constexpr std::string_view kRequests = "certificatesigningrequests";
 constexpr std::string_view kClientSigner = "kubernetes.io/kube-apiserver-client";
 
 bool changes_status(const AdmissionRequest& request) {
-  static const json::object kNone;
-  const json::object* before = object_at(*request.old_object, {"status"});
-  const json::object* after = object_at(*request.object, {"status"});
-  return !same_member(before ? *before : kNone, after ? *after : kNone, "certificate") ||
-         !same_member(before ? *before : kNone, after ? *after : kNone, "conditions");
+  return !same_at(*request.old_object, *request.object, {"status", "certificate"}) ||
+         !same_at(*request.old_object, *request.object, {"status", "conditions"});
 }
 
 }  // namespace

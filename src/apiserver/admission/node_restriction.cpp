@@ -67,10 +67,7 @@ ApiResult<> admit_pod_status(const AdmissionRequest& request, const std::string&
     return refuse(request,
                   fmt::format("node {} can only update pod status for pods with spec.nodeName set to itself",
                               quote(node)));
-  static const json::object kNone;
-  const json::object* before = object_at(*request.old_object, {"metadata"});
-  const json::object* after = object_at(*request.object, {"metadata"});
-  if (!same_member(before ? *before : kNone, after ? *after : kNone, "labels"))
+  if (!same_at(*request.old_object, *request.object, {"metadata", "labels"}))
     return refuse(request, fmt::format("node {} cannot update labels through pod status", quote(node)));
   return {};
 }
@@ -140,10 +137,7 @@ ApiResult<> admit_node(const AdmissionRequest& request, const std::string& node)
     return refuse(request, fmt::format("is not allowed to {} the following labels: {}",
                                        request.old_object ? "modify" : "set", join(labels, ", ")));
   if (!request.old_object) return {};
-  static const json::object kNone;
-  const json::object* before = object_at(*request.old_object, {"spec"});
-  const json::object* after = object_at(*request.object, {"spec"});
-  if (!same_member(before ? *before : kNone, after ? *after : kNone, "taints"))
+  if (!same_at(*request.old_object, *request.object, {"spec", "taints"}))
     return refuse(request, fmt::format("node {} is not allowed to modify taints", quote(node)));
   return {};
 }

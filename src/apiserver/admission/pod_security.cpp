@@ -60,7 +60,7 @@ Task<ApiResult<>> PodSecurity::validate(const AdmissionRequest& request) {
     co_return ApiResult<>();
   // An update that leaves the spec as it is says nothing new.
   const json::object* old_pod = request.old_object ? place->in(*request.old_object) : nullptr;
-  if (old_pod && same_member(*old_pod, *pod, "spec")) co_return ApiResult<>();
+  if (old_pod && same_at(*old_pod, *pod, {"spec"})) co_return ApiResult<>();
   const auto ns = co_await objects_.get({"", "namespaces"}, "", request.namespace_);
   if (!ns) co_return refuse(request, fmt::format("failed to lookup namespace {}", quote(request.namespace_)));
   static const json::object kNoMetadata;

@@ -130,13 +130,13 @@ Task<ApiResult<>> RbacEscalationCheck::check_rules(const AdmissionRequest& reque
 }
 
 Task<ApiResult<>> RbacEscalationCheck::validate_role(const AdmissionRequest& request) {
-  const bool same_rules = request.old_object && same_member(*request.old_object, *request.object, "rules") &&
-                          same_member(*request.old_object, *request.object, "aggregationRule");
+  const bool same_rules = request.old_object && same_at(*request.old_object, *request.object, {"rules"}) &&
+                          same_at(*request.old_object, *request.object, {"aggregationRule"});
   if (same_rules || co_await permitted(request, "escalate", request.resource, request.name))
     co_return ApiResult<>();
   // Who may aggregate may get any rule at all.
   if (find(*request.object, {"aggregationRule"}) &&
-      !(request.old_object && same_member(*request.old_object, *request.object, "aggregationRule"))) {
+      !(request.old_object && same_at(*request.old_object, *request.object, {"aggregationRule"}))) {
     const PolicyRule everything{.verbs = {"*"}, .apiGroups = {"*"}, .resources = {"*"}};
     const PolicyRule all_urls{.verbs = {"*"}, .nonResourceURLs = {"*"}};
     CO_TRY(co_await check_rules(request, {everything, all_urls}));
@@ -145,8 +145,8 @@ Task<ApiResult<>> RbacEscalationCheck::validate_role(const AdmissionRequest& req
 }
 
 Task<ApiResult<>> RbacEscalationCheck::validate_binding(const AdmissionRequest& request) {
-  if (request.old_object && same_member(*request.old_object, *request.object, "roleRef") &&
-      same_member(*request.old_object, *request.object, "subjects")) {
+  if (request.old_object && same_at(*request.old_object, *request.object, {"roleRef"}) &&
+      same_at(*request.old_object, *request.object, {"subjects"})) {
     co_return ApiResult<>();
   }
   const RoleRef role{.apiGroup = std::string(kGroup),

@@ -195,10 +195,10 @@ void bump_generation(const ResourceType& type, const json::object& present, json
   if (!type.strategy->generation) return;
   bool same = true;
   for (const auto& [name, value] : present) {
-    if (is_main_part(name)) same = same && same_member(present, object, name);
+    if (is_main_part(name)) same = same && same_at(present, object, {name});
   }
   for (const auto& [name, value] : object) {
-    if (is_main_part(name)) same = same && same_member(present, object, name);
+    if (is_main_part(name)) same = same && same_at(present, object, {name});
   }
   if (!same) metadata(object)["generation"] = number_at(present, {"metadata", "generation"}) + 1;
 }

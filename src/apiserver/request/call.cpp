@@ -155,17 +155,32 @@ Answer answer_object(const Call& call, const CachedObjectPtr& object) {
                              call.representation().info->schema}};
 }
 
+namespace {
+
+json::object success() {
+  return {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}};
+}
+
+Answer answer_status(const json::object& status, int code) {
+  return answer_kind(status, api::find_kind("", "v1", "Status"), code);
+}
+
+}  // namespace
+
+Answer answer_success(int code) {
+  json::object status = success();
+  status["code"] = code;
+  return answer_status(status, code);
+}
+
 Answer answer_deleted(const Call& call, const json::object& object) {
   json::object details{{"name", name_of(object)}};
   if (!call.info.group.empty()) details["group"] = call.info.group;
   details["kind"] = call.info.resource;
   details["uid"] = text_at(object, {"metadata", "uid"});
-  const json::object status{{"kind", "Status"},
-                            {"apiVersion", "v1"},
-                            {"metadata", json::object()},
-                            {"status", "Success"},
-                            {"details", std::move(details)}};
-  return answer_kind(status, api::find_kind("", "v1", "Status"));
+  json::object status = success();
+  status["details"] = std::move(details);
+  return answer_status(status, 200);
 }
 
 ApiResult<Scope> make_scope(const Call& call, const ListOptions& options) {

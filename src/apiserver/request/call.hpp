@@ -56,7 +56,9 @@ Answer answer_object(const Call& call, const boost::json::object& object, int co
 Answer answer_object(const Call& call, const CachedObjectPtr& object);
 /// The answer that has an object of another kind: Scale, Status, TokenReview.
 Answer answer_kind(const boost::json::object& object, const schema::Schema* schema, int code = 200);
-/// Status "Success" about an object that is gone.
+/// Status "Success" of what leaves no object to send.
+Answer answer_success(int code);
+/// The same about an object that is gone.
 Answer answer_deleted(const Call& call, const boost::json::object& object);
 
 /// The head and the pieces of an encoded answer.

@@ -98,12 +98,7 @@ Task<ApiResult<Answer>> create_binding(Registry& registry, Call& call) {
       request, [&](const json::object* present) { return bound(call, binding, now, present); });
   absorb(call, request);
   if (!written) co_return std::unexpected(written.error());
-  const json::object status{{"kind", "Status"},
-                            {"apiVersion", "v1"},
-                            {"metadata", json::object()},
-                            {"status", "Success"},
-                            {"code", 201}};
-  co_return answer_kind(status, api::find_kind("", "v1", "Status"), 201);
+  co_return answer_success(201);
 }
 
 }  // namespace cloudless::apiserver

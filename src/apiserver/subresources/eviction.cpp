@@ -120,12 +120,7 @@ Task<ApiResult<Answer>> create_eviction(Registry& registry, Call& call) {
   const ApiResult<Deleted> deleted = co_await registry.remove(request, delete_options);
   absorb(call, request);
   if (!deleted) co_return std::unexpected(deleted.error());
-  const json::object status{{"kind", "Status"},
-                            {"apiVersion", "v1"},
-                            {"metadata", json::object()},
-                            {"status", "Success"},
-                            {"code", 201}};
-  co_return answer_kind(status, api::find_kind("", "v1", "Status"), 201);
+  co_return answer_success(201);
 }
 
 }  // namespace cloudless::apiserver
