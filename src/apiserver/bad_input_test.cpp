@@ -1,14 +1,11 @@
 // Malformed requests get upstream's status, reason and words, and nothing partial is stored.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 
 #include "apiserver/json_fields.hpp"
+#include "apiserver/testing/raw_client.hpp"
 #include "apiserver/testing/test_server.hpp"
 #include "schema/json.hpp"
 
@@ -16,6 +13,7 @@ namespace cloudless::apiserver {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::RawClient;
 using testing::TestResponse;
 using testing::TestServer;
 
@@ -248,48 +246,17 @@ TEST_F(BadInput, YamlThatExpandsWithoutEndIsRefused) {
   EXPECT_EQ(server_.call("POST", kConfigMaps, bomb, "application/yaml").status, 400);
 }
 
-// A connection of its own, which sends what no HTTP client would.
-class Socket {
- public:
-  explicit Socket(const std::string& url) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
-    fd_ = socket(AF_INET, SOCK_STREAM, 0);
-    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
-  ~Socket() { close(fd_); }
-  void send(std::string_view bytes) {
-    EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
-  }
-  // The answer up to its end or `size` bytes.
-  std::string receive(size_t size = 4096) {
-    std::string out;
-    char buffer[4096];
-    while (out.size() < size) {
-      const ssize_t count = recv(fd_, buffer, sizeof buffer, 0);
-      if (count <= 0) break;
-      out.append(buffer, static_cast<size_t>(count));
-    }
-    return out;
-  }
-
- private:
-  int fd_ = -1;
-};
-
 TEST_F(BadInput, BrokenHttpIsAnsweredAndTheConnectionClosed) {
   for (const std::string& text : {std::string("nonsense\r\n\r\n"), std::string("GET / HTTP/9.9\r\n\r\n"),
                                   std::string("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n"),
                                   "GET /" + std::string(2 << 20, 'a') + " HTTP/1.1\r\n\r\n"}) {
-    Socket socket(server_.url());
-    socket.send(text.substr(0, 64 << 10));
+    RawClient client(server_.url());
+    client.send(text.substr(0, 64 << 10));
     if (text.size() < 100) {
-      EXPECT_THAT(socket.receive(), ::testing::StartsWith("HTTP/1.1 4")) << text;
+      EXPECT_THAT(client.receive(), ::testing::StartsWith("HTTP/1.1 4")) << text;
     }
   }
-  Socket half(server_.url());
+  RawClient half(server_.url());
   half.send(
       "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
       "Content-Length: 100\r\nConnection: close\r\n\r\n{\"metadata\":{\"name\":\"half\"}}");

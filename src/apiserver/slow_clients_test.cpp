@@ -1,13 +1,8 @@
 // Clients that are slow, stop in the middle or vanish, and many that only wait: what each can make the server
 // hold is bounded, and nobody else notices.
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <boost/json.hpp>
 
@@ -15,6 +10,7 @@
 
 #include "apiserver/json_fields.hpp"
 #include "apiserver/registry/watch_cache.hpp"
+#include "apiserver/testing/raw_client.hpp"
 #include "apiserver/testing/test_server.hpp"
 #include "net/http1.hpp"
 
@@ -22,6 +18,7 @@ namespace cloudless::apiserver {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::RawClient;
 using testing::TestResponse;
 using testing::TestServer;
 using testing::TestServerOptions;
@@ -46,55 +43,6 @@ bool eventually(const std::function<bool()>& condition) {
 std::string map(const std::string& name, const std::string& text) {
   return fmt::format(R"({{"metadata":{{"name":"{}"}},"data":{{"k":"{}"}}}})", name, text);
 }
-
-// A connection of its own, that reads as little and as late as it likes.
-class Socket {
- public:
-  explicit Socket(const std::string& url) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))));
-    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int little = 4096;
-    setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-    const timeval patience{.tv_sec = std::chrono::seconds(kPatience).count(), .tv_usec = 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  }
-  Socket(Socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  ~Socket() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  void send(std::string_view bytes) {
-    EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
-  }
-  void get(const std::string& target) {
-    send("GET " + target + " HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n");
-  }
-  // Up to the peer's end, or until `enough` says so of what has come.
-  std::string receive(const std::function<bool(const std::string&)>& enough = nullptr) {
-    char buffer[16384];
-    while (!enough || !enough(heard_)) {
-      const ssize_t count = recv(fd_, buffer, sizeof buffer, 0);
-      if (count <= 0) break;
-      heard_.append(buffer, static_cast<size_t>(count));
-    }
-    return heard_;
-  }
-  // From here on nothing that is sent to this socket arrives or is acknowledged, as if its host had lost its
-  // power.
-  void vanish() {
-    sock_filter drop_all{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
-    const sock_fprog program{.len = 1, .filter = &drop_all};
-    EXPECT_EQ(setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), 0);
-  }
-
- private:
-  int fd_ = -1;
-  std::string heard_;
-};
 
 std::string after(const std::string& text, std::string_view mark) {
   const size_t at = text.find(mark);
@@ -158,9 +106,9 @@ class SlowClients : public ::testing::Test {
 TEST_F(SlowClients, AWatcherThatNeverReadsIsEndedAndOthersMissNothing) {
   start({.write_stall_timeout = 1h});
   const std::string target = std::string(kConfigMaps) + "?watch=true&resourceVersion=" + revision();
-  Socket slow(url_);
+  RawClient slow(url_);
   slow.get(target);
-  Socket quick(url_);
+  RawClient quick(url_);
   quick.get(target);
   ASSERT_TRUE(eventually([&] { return watches() == 2; }));
 
@@ -199,7 +147,7 @@ TEST_F(SlowClients, AWatcherThatNeverReadsIsEndedAndOthersMissNothing) {
   EXPECT_TRUE(eventually([&] { return watches() == 1; }));
 
   // Where it was is forgotten by now.
-  Socket again(url_);
+  RawClient again(url_);
   again.get(target);
   EXPECT_THAT(again.receive([](const std::string& heard) { return heard.ends_with("0\r\n\r\n"); }),
               ::testing::AllOf(HasSubstr(R"("type":"ERROR")"), HasSubstr(R"("code":410)"),
@@ -208,7 +156,7 @@ TEST_F(SlowClients, AWatcherThatNeverReadsIsEndedAndOthersMissNothing) {
 
 TEST_F(SlowClients, AWatcherThatTakesNothingLosesItsConnection) {
   start({.write_stall_timeout = 100ms});
-  Socket slow(url_);
+  RawClient slow(url_);
   slow.get(std::string(kConfigMaps) + "?watch=true");
   ASSERT_TRUE(eventually([&] { return watches() == 1; }));
   const std::string text(kLargeBytes, 'x');
@@ -223,7 +171,7 @@ TEST_F(SlowClients, AWatcherThatTakesNothingLosesItsConnection) {
 TEST_F(SlowClients, AClientThatVanishesDuringALargeListIsForgotten) {
   start({.write_stall_timeout = 100ms});
   for (int i = 0; i < 16; ++i) put(fmt::format("m{}", i), std::string(kLargeBytes, 'x'));
-  Socket gone(url_);
+  RawClient gone(url_);
   gone.get(kConfigMaps);
   gone.receive([](const std::string& heard) { return heard.size() > kLargeBytes; });
   gone.vanish();
@@ -232,7 +180,7 @@ TEST_F(SlowClients, AClientThatVanishesDuringALargeListIsForgotten) {
 
 TEST_F(SlowClients, ARequestThatComesByteByByteIsServed) {
   start();
-  Socket socket(url_);
+  RawClient socket(url_);
   const std::string body = map("slow", "v");
   const std::string request = fmt::format(
       "POST {} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n"
@@ -245,7 +193,7 @@ TEST_F(SlowClients, ARequestThatComesByteByByteIsServed) {
 
 TEST_F(SlowClients, AHeadThatStopsInTheMiddleIsTimedOut) {
   start({.header_timeout = 100ms});
-  Socket socket(url_);
+  RawClient socket(url_);
   socket.send("GET /api HTTP/1.1\r\nHost: a\r\nAcc");
   EXPECT_THAT(socket.receive(), ::testing::StartsWith("HTTP/1.1 408"));
 }
@@ -253,7 +201,7 @@ TEST_F(SlowClients, AHeadThatStopsInTheMiddleIsTimedOut) {
 TEST_F(SlowClients, ABodyThatStopsInTheMiddleIsTimedOutAndNothingIsStored) {
   start({}, 100ms);
   for (const char* framing : {"Content-Length: 1000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1c\r\n"}) {
-    Socket socket(url_);
+    RawClient socket(url_);
     socket.send(fmt::format("POST {} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{}{}",
                             kConfigMaps, framing, R"({"metadata":{"name":"half"}})"));
     const std::string answer = socket.receive();
@@ -273,7 +221,7 @@ TEST_F(SlowClients, AThousandIdleWatchesAreHeldAndEachIsTold) {
   start();
   constexpr int kWatches = 1000;
   const std::string target = std::string(kConfigMaps) + "?watch=true&resourceVersion=" + revision();
-  std::vector<Socket> sockets;
+  std::vector<RawClient> sockets;
   for (int i = 0; i < kWatches; ++i) {
     sockets.emplace_back(url_);
     sockets.back().get(target);
@@ -281,7 +229,7 @@ TEST_F(SlowClients, AThousandIdleWatchesAreHeldAndEachIsTold) {
   ASSERT_TRUE(eventually([&] { return watches() == kWatches; }));
   EXPECT_EQ(server_->connection_count(), kWatches);
   put("told", "v");
-  for (Socket& socket : sockets) {
+  for (RawClient& socket : sockets) {
     EXPECT_THAT(socket.receive([](const std::string& heard) { return heard.ends_with("}\n\r\n"); }),
                 HasSubstr(R"("name":"told")"));
   }
