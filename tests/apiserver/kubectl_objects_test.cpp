@@ -35,6 +35,37 @@ std::string with(std::string text, const std::string& from, const std::string& t
   return text.replace(at, from.size(), to);
 }
 
+TEST(KubectlObjects, AreCreatedShownChangedAndDeleted) {
+  const Cluster cluster;
+  EXPECT_EQ(cluster.ok("apply -f -", kDeployment), "deployment.apps/web created\n");
+  EXPECT_THAT(cluster.ok("get deploy -o wide"),
+              AllOf(HasSubstr("UP-TO-DATE"), HasSubstr("0/2"), HasSubstr("nginx:1"), HasSubstr("app=web")));
+  EXPECT_THAT(cluster.ok("get deploy web -o yaml"),
+              AllOf(HasSubstr("strategy:"), HasSubstr("maxSurge: 25%")));
+  EXPECT_EQ(cluster.ok("get deploy web -o jsonpath={.spec.replicas}"), "2");
+  EXPECT_THAT(cluster.ok("wait deploy/web --for=jsonpath='{.spec.replicas}'=2 --timeout=60s"),
+              HasSubstr("condition met"));
+  EXPECT_THAT(cluster.ok("describe deploy web"), HasSubstr("25% max unavailable, 25% max surge"));
+  EXPECT_EQ(cluster.ok("scale deploy web --replicas=3"), "deployment.apps/web scaled\n");
+  EXPECT_EQ(cluster.ok("label deploy web tier=front"), "deployment.apps/web labeled\n");
+  EXPECT_EQ(cluster.ok("annotate deploy web note=x"), "deployment.apps/web annotated\n");
+  EXPECT_EQ(cluster.ok("set image deploy/web nginx=nginx:2"), "deployment.apps/web image updated\n");
+  EXPECT_EQ(
+      cluster.ok(
+          "get deploy web -o 'jsonpath={.spec.replicas} {.metadata.labels.tier} {.metadata.generation}'"),
+      "3 front 3");
+  EXPECT_EQ(cluster.ok("get deploy -l tier=front -o name"), "deployment.apps/web\n");
+  EXPECT_THAT(cluster.ok("delete deploy web"), HasSubstr("deployment.apps \"web\" deleted"));
+  EXPECT_THAT(cluster.fails("get deploy web"), HasSubstr("deployments.apps \"web\" not found"));
+
+  cluster.ok("create service nodeport a --tcp=80:80");
+  cluster.ok("create service nodeport b --tcp=80:80");
+  const std::string addresses = " -o 'jsonpath={.spec.clusterIP} {.spec.ports[0].nodePort}'";
+  const std::string a = cluster.ok("get svc a" + addresses);
+  EXPECT_THAT(a, StartsWith("10."));
+  EXPECT_NE(a, cluster.ok("get svc b" + addresses));
+}
+
 TEST(KubectlObjects, AreAppliedDiffedAndEdited) {
   const Cluster cluster;
   EXPECT_EQ(cluster.ok("apply -f -", kDeployment), "deployment.apps/web created\n");
@@ -79,6 +110,7 @@ TEST(KubectlObjects, AreAppliedOnTheServerWithConflicts) {
       AllOf(StartsWith("error: Apply failed with 1 conflict: conflict with \"kubectl\": .spec.replicas\n"),
             HasSubstr("Please review the fields above--they currently have other managers.")));
   cluster.ok("apply --server-side --force-conflicts --field-manager=other -f -", more);
+  EXPECT_EQ(cluster.ok("get deploy web -o jsonpath={.spec.replicas}"), "4");
   EXPECT_THAT(cluster.fails("apply --server-side -f -", kDeployment),
               HasSubstr("conflict with \"other\": .spec.replicas"));
   // A manager that gives a field up leaves it to the other; the last one removes it.
@@ -116,7 +148,11 @@ TEST(KubectlObjects, ArePatchedLabeledAndReplaced) {
   EXPECT_EQ(cluster.ok(names), "nginx side");
   patch("strategic", R"({"spec":{"template":{"spec":{"containers":[{"name":"side","$patch":"delete"}]}}}})");
   EXPECT_EQ(cluster.ok(names), "nginx");
+  patch("strategic", R"({"spec":{"template":{"spec":{"containers":[{"name":"side","image":"b"}]}}}})");
+  patch("json", R"([{"op":"remove","path":"/spec/template/spec/containers/0"}])");
+  EXPECT_EQ(cluster.ok(names), "nginx");
   EXPECT_EQ(patch("merge", R"({"spec":{"replicas":5}})"), "deployment.apps/web patched\n");
+  EXPECT_EQ(cluster.ok("get deploy web -o jsonpath={.spec.replicas}"), "5");
   patch(
       "json",
       R"([{"op":"test","path":"/spec/replicas","value":5},{"op":"replace","path":"/spec/replicas","value":6}])");

@@ -130,6 +130,10 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 
 TEST(KubectlReading, GetPrintsInEveryForm) {
   const Cluster cluster;
+  EXPECT_THAT(cluster.ok("get ns"), AllOf(HasSubstr("NAME"), HasSubstr("STATUS"),
+                                          HasSubstr("kube-node-lease"), HasSubstr("Active")));
+  EXPECT_THAT(cluster.ok("get svc"),
+              AllOf(HasSubstr("CLUSTER-IP"), HasSubstr("kubernetes"), HasSubstr("443/TCP")));
   cluster.ok("apply -f -", kObjects);
   EXPECT_EQ(words(first_line(cluster.ok("get pods"))),
             (std::vector<std::string>{"NAME", "READY", "STATUS", "RESTARTS", "AGE"}));
@@ -249,14 +253,16 @@ TEST(KubectlReading, ExplainsAndDiscovers) {
     exit $failed)sh");
   EXPECT_EQ(all.exit_code, 0) << all.output;
   EXPECT_THAT(cluster.ok("api-resources"),
-              AllOf(HasSubstr("netpol"), HasSubstr("leases"), HasSubstr("flowschemas")));
+              AllOf(HasSubstr("deployments"), HasSubstr("networkpolicies"), HasSubstr("netpol"),
+                    HasSubstr("leases"), HasSubstr("flowschemas")));
   EXPECT_THAT(cluster.ok("api-resources --namespaced=false -o wide"),
               AllOf(HasSubstr("create,delete,deletecollection,get,list,patch,update,watch"),
                     Not(HasSubstr("configmaps"))));
   EXPECT_THAT(cluster.ok("api-versions"),
               AllOf(HasSubstr("admissionregistration.k8s.io/v1\n"), HasSubstr("apps/v1\n"),
                     HasSubstr("autoscaling/v2\n"), HasSubstr("resource.k8s.io/v1\n"), HasSubstr("\nv1\n")));
-  EXPECT_THAT(cluster.ok("version"), HasSubstr("Server Version: v1.35."));
+  EXPECT_THAT(cluster.ok("version"), HasSubstr("Server Version: v1.35.0"));
+  EXPECT_EQ(cluster.ok("get --raw /readyz"), "ok");
   EXPECT_THAT(cluster.ok("cluster-info"), HasSubstr("is running at"));
   EXPECT_EQ(cluster
                 .shell("kubectl proxy --port=0 >out & pid=$!; "
