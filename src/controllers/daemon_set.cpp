@@ -258,14 +258,7 @@ ControllerPtr make_daemon_set_controller(const Deps& deps) {
                                                    return plan_daemon_set(view, key, context);
                                                  });
   client::Reconciler& reconciler = controller->reconciler();
-  reconciler.watch(sets);
-  sets.add_handler([departures](const auto& before, const auto& now) {
-    if (!now) departures->forget(before->metadata.uid);
-  });
-  reconciler.watch(pods, [departures](const PodPtr& before, const PodPtr& now) {
-    departures->note(before, now);
-    return owners_of_change(before, now, "DaemonSet", [](const Pod&) { return std::vector<std::string>(); });
-  });
+  follow_with_pods(reconciler, sets, pods, departures);
   reconciler.watch(nodes, [view](const auto& before, const auto& now) {
     std::vector<std::string> keys;
     const bool matters = !before || !now || before->metadata.labels != now->metadata.labels ||

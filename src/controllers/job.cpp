@@ -364,14 +364,7 @@ ControllerPtr make_job_controller(const Deps& deps) {
   auto controller = std::make_unique<Controller>(
       deps, Controller::Options{.name = "job-controller"},
       [view](const std::string& key, const PlanContext& context) { return plan_job(view, key, context); });
-  controller->reconciler().watch(jobs);
-  jobs.add_handler([departures](const auto& before, const auto& now) {
-    if (!now) departures->forget(before->metadata.uid);
-  });
-  controller->reconciler().watch(pods, [departures](const PodPtr& before, const PodPtr& now) {
-    departures->note(before, now);
-    return owners_of_change(before, now, "Job", [](const Pod&) { return std::vector<std::string>(); });
-  });
+  follow_with_pods(controller->reconciler(), jobs, pods, departures);
   return controller;
 }
 

@@ -5,19 +5,25 @@
 namespace cloudless::controllers {
 
 using api::apps::v1::ReplicaSet;
-using api::apps::v1::ReplicaSetStatus;
 using api::core::v1::ReplicationController;
-using api::core::v1::ReplicationControllerStatus;
 
 namespace {
 
+// An empty selector finds nothing.
+bool selects(const ReplicaSet& set, const Pod& pod) {
+  const auto& selector = set.spec.selector;
+  return selector && !client::is_empty(*selector) && client::matches(*selector, pod.metadata.labels);
+}
+bool selects(const ReplicationController& owner, const Pod& pod) {
+  return !owner.spec.selector.empty() && client::matches(owner.spec.selector, pod.metadata.labels);
+}
+
 /// What a ReplicaSet and a ReplicationController have in common.
-template <class Owner, class Status>
+template <class Owner>
 Plan plan_set(const Owner& owner, const PodTemplateSpec& pod_template, const client::ObjectCache<Pod>& pods,
-              const Departures& departures, const std::function<bool(const Pod&)>& is_match,
-              const PlanContext& context) {
+              const Departures& departures, const PlanContext& context) {
   Plan plan;
-  Claimed<Pod> claimed = claim<Pod>(pods, owner, is_match);
+  Claimed<Pod> claimed = claim<Pod>(pods, owner, [&owner](const Pod& pod) { return selects(owner, pod); });
   plan.actions = std::move(claimed.actions);
   // Pods that will be ours in a moment must not be created a second time: claim first, count when they are.
   const bool settled = plan.actions.empty();
@@ -27,7 +33,7 @@ Plan plan_set(const Owner& owner, const PodTemplateSpec& pod_template, const cli
   }
   const PodCounts counts =
       count_pods(claimed.objects, pod_template.metadata.labels, owner.spec.minReadySeconds, context.now);
-  Status status = owner.status;
+  auto status = owner.status;
   status.replicas = counts.replicas;
   status.fullyLabeledReplicas = counts.fully_labeled;
   status.readyReplicas = counts.ready;
@@ -46,27 +52,31 @@ Plan plan_set(const Owner& owner, const PodTemplateSpec& pod_template, const cli
   return plan;
 }
 
+template <class Owner>
+void follow(client::Reconciler& reconciler, client::Informer<Owner>& owners, client::Informer<Pod>& pods,
+            const std::shared_ptr<Departures>& departures) {
+  follow_with_pods(reconciler, owners, pods, departures, [&cache = owners.cache()](const Pod& orphan) {
+    std::vector<std::string> keys;
+    for (const auto& owner : cache.in_namespace(orphan.metadata.namespace_)) {
+      if (selects(*owner, orphan)) keys.push_back(client::key_of(*owner));
+    }
+    return keys;
+  });
+}
+
 }  // namespace
 
 Plan plan_replica_set(const ReplicaSetView& view, const std::string& key, const PlanContext& context) {
   const auto set = view.sets.get(key);
   if (!set || !set->spec.selector || client::is_empty(*set->spec.selector)) return {};
-  const auto is_match = [&set](const Pod& pod) {
-    return client::matches(*set->spec.selector, pod.metadata.labels);
-  };
-  return plan_set<ReplicaSet, ReplicaSetStatus>(*set, set->spec.template_, view.pods, view.departures,
-                                                is_match, context);
+  return plan_set(*set, set->spec.template_, view.pods, view.departures, context);
 }
 
 Plan plan_replication_controller(const ReplicationControllerView& view, const std::string& key,
                                  const PlanContext& context) {
   const auto owner = view.controllers.get(key);
   if (!owner || owner->spec.selector.empty() || !owner->spec.template_) return {};
-  const auto is_match = [&owner](const Pod& pod) {
-    return client::matches(owner->spec.selector, pod.metadata.labels);
-  };
-  return plan_set<ReplicationController, ReplicationControllerStatus>(
-      *owner, *owner->spec.template_, view.pods, view.departures, is_match, context);
+  return plan_set(*owner, *owner->spec.template_, view.pods, view.departures, context);
 }
 
 ControllerPtr make_replica_set_controller(const Deps& deps) {
@@ -79,22 +89,7 @@ ControllerPtr make_replica_set_controller(const Deps& deps) {
                                                  [view](const std::string& key, const PlanContext& context) {
                                                    return plan_replica_set(view, key, context);
                                                  });
-  controller->reconciler().watch(sets);
-  sets.add_handler([departures](const auto& before, const auto& now) {
-    if (!now) departures->forget(before->metadata.uid);
-  });
-  controller->reconciler().watch(pods, [view, departures](const PodPtr& before, const PodPtr& now) {
-    departures->note(before, now);
-    return owners_of_change(before, now, "ReplicaSet", [&view](const Pod& pod) {
-      std::vector<std::string> keys;
-      for (const auto& set : view.sets.in_namespace(pod.metadata.namespace_)) {
-        const bool selects = set->spec.selector && !client::is_empty(*set->spec.selector) &&
-                             client::matches(*set->spec.selector, pod.metadata.labels);
-        if (selects) keys.push_back(client::key_of(*set));
-      }
-      return keys;
-    });
-  });
+  follow(controller->reconciler(), sets, pods, departures);
   return controller;
 }
 
@@ -110,22 +105,7 @@ ControllerPtr make_replication_controller(const Deps& deps) {
       [view](const std::string& key, const PlanContext& context) {
         return plan_replication_controller(view, key, context);
       });
-  controller->reconciler().watch(owners);
-  owners.add_handler([departures](const auto& before, const auto& now) {
-    if (!now) departures->forget(before->metadata.uid);
-  });
-  controller->reconciler().watch(pods, [view, departures](const PodPtr& before, const PodPtr& now) {
-    departures->note(before, now);
-    return owners_of_change(before, now, "ReplicationController", [&view](const Pod& pod) {
-      std::vector<std::string> keys;
-      for (const auto& owner : view.controllers.in_namespace(pod.metadata.namespace_)) {
-        const bool selects =
-            !owner->spec.selector.empty() && client::matches(owner->spec.selector, pod.metadata.labels);
-        if (selects) keys.push_back(client::key_of(*owner));
-      }
-      return keys;
-    });
-  });
+  follow(controller->reconciler(), owners, pods, departures);
   return controller;
 }
 

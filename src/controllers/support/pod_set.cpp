@@ -69,9 +69,8 @@ void look_again_when_available(const std::vector<PodPtr>& pods, int32_t min_read
   }
 }
 
-std::vector<std::string> owners_of_change(
-    const PodPtr& before, const PodPtr& now, std::string_view kind,
-    const std::function<std::vector<std::string>(const Pod&)>& selecting) {
+std::vector<std::string> owners_of_change(const PodPtr& before, const PodPtr& now, std::string_view kind,
+                                          const Adopters& adopters) {
   std::vector<std::string> keys;
   for (const PodPtr& pod : {before, now}) {
     if (!pod) continue;
@@ -80,7 +79,7 @@ std::vector<std::string> owners_of_change(
       keys.push_back(client::object_key(pod->metadata.namespace_, controller->name));
     }
     if (!controller && pod == now && !pod->metadata.deletionTimestamp) {
-      for (std::string& key : selecting(*pod)) keys.push_back(std::move(key));
+      for (std::string& key : adopters(*pod)) keys.push_back(std::move(key));
     }
   }
   return keys;

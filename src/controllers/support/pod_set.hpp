@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -97,10 +98,29 @@ void set_replica_failure(std::vector<Condition>& conditions, const PlanContext& 
 void look_again_when_available(const std::vector<PodPtr>& pods, int32_t min_ready_seconds, WallTime now,
                                Plan& plan);
 
+/// The keys of the owners that would adopt an orphan.
+using Adopters = std::function<std::vector<std::string>(const Pod& orphan)>;
+
 /// The keys of the owners of kind `kind` that a change of a pod concerns: its controllers before and now, or,
-/// for an orphan, whatever `selecting` finds.
-std::vector<std::string> owners_of_change(
-    const PodPtr& before, const PodPtr& now, std::string_view kind,
-    const std::function<std::vector<std::string>(const Pod&)>& selecting);
+/// for an orphan, its adopters.
+std::vector<std::string> owners_of_change(const PodPtr& before, const PodPtr& now, std::string_view kind,
+                                          const Adopters& adopters);
+
+/// Has a controller follow its owners and their pods. Departures are counted as long as the owner is there.
+template <class Owner>
+void follow_with_pods(
+    client::Reconciler& reconciler, client::Informer<Owner>& owners, client::Informer<Pod>& pods,
+    const std::shared_ptr<Departures>& departures,
+    Adopters adopters = [](const Pod&) { return std::vector<std::string>(); }) {
+  reconciler.watch(owners);
+  owners.add_handler([departures](const auto& before, const auto& now) {
+    if (!now) departures->forget(before->metadata.uid);
+  });
+  reconciler.watch(pods,
+                   [departures, adopters = std::move(adopters)](const PodPtr& before, const PodPtr& now) {
+                     departures->note(before, now);
+                     return owners_of_change(before, now, client::resource_of<Owner>().kind, adopters);
+                   });
+}
 
 }  // namespace cloudless::controllers
