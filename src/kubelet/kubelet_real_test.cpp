@@ -48,12 +48,7 @@ class RealKubelet : public ::testing::Test {
   }
 
   void start() {
-    Options options;
-    options.node_name = "node-1";
-    options.node_ips = {"127.0.0.1"};
-    options.root_dir = real_->dir() + "/kubelet";
-    options.log_dir = real_->dir() + "/logs";
-    options.cgroup_root = real_->cgroup_root();
+    Options options = real_->agent_options();
     options.manifest_dir = real_->dir() + "/manifests";
     std::filesystem::create_directories(options.manifest_dir);
     kubelet_ = std::make_unique<Kubelet>(options, nullptr, real_->cri(), real_->cri(), real_->pool(), random_,

@@ -63,24 +63,19 @@ class EnvironmentMaker {
   }
 
   Result<> add_all(const core::EnvFromSource& source) {
-    if (source.configMapRef) {
-      const auto& ref = *source.configMapRef;
-      const auto found = objects_.config_maps.find(ref.name);
-      if (found == objects_.config_maps.end()) {
-        if (ref.optional.value_or(false)) return {};
-        return fail(Code::kInvalid, "configmap \"{}\" not found", ref.name);
-      }
-      for (const auto& [key, value] : found->second.data) put(source.prefix + key, value);
+    if (source.configMapRef)
+      TRY(put_all("configmap", *source.configMapRef, objects_.config_maps, source.prefix));
+    if (source.secretRef) TRY(put_all("secret", *source.secretRef, objects_.secrets, source.prefix));
+    return {};
+  }
+
+  Result<> put_all(std::string_view kind, const auto& ref, const auto& objects, const std::string& prefix) {
+    const auto found = objects.find(ref.name);
+    if (found == objects.end()) {
+      if (ref.optional.value_or(false)) return {};
+      return fail(Code::kInvalid, "{} \"{}\" not found", kind, ref.name);
     }
-    if (source.secretRef) {
-      const auto& ref = *source.secretRef;
-      const auto found = objects_.secrets.find(ref.name);
-      if (found == objects_.secrets.end()) {
-        if (ref.optional.value_or(false)) return {};
-        return fail(Code::kInvalid, "secret \"{}\" not found", ref.name);
-      }
-      for (const auto& [key, value] : found->second.data) put(source.prefix + key, value);
-    }
+    for (const auto& [key, value] : found->second.data) put(prefix + key, value);
     return {};
   }
 

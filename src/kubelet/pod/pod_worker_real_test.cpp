@@ -38,13 +38,8 @@ class RealPods : public ::testing::Test {
   }
 
   static std::unique_ptr<TestNode> make_node() {
-    Options options;
-    options.node_name = "node-1";
-    options.node_ips = {"127.0.0.1"};
-    options.root_dir = real_->dir() + "/kubelet";
-    options.log_dir = real_->dir() + "/logs";
-    options.cgroup_root = real_->cgroup_root();
-    auto node = std::make_unique<TestNode>(options, real_->cri(), real_->cri(), real_->pool(), real_->loop());
+    auto node = std::make_unique<TestNode>(real_->agent_options(), real_->cri(), real_->cri(), real_->pool(),
+                                           real_->loop());
     node->follow();
     return node;
   }

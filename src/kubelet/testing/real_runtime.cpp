@@ -140,6 +140,16 @@ runtime::Task<void> RealRuntime::remove_pods() {
 std::string RealRuntime::socket() const { return containerd_socket({.run_dir = dir_ + "/run"}); }
 std::string RealRuntime::cgroup_root() const { return "/" + fs::path(dir_).filename().string(); }
 
+Options RealRuntime::agent_options() const {
+  Options options;
+  options.node_name = "node-1";
+  options.node_ips = {"127.0.0.1"};
+  options.root_dir = dir_ + "/kubelet";
+  options.log_dir = dir_ + "/logs";
+  options.cgroup_root = cgroup_root();
+  return options;
+}
+
 std::vector<std::string> RealRuntime::traces() const {
   std::vector<std::string> found;
   for (const pid_t shim : shims_of(socket())) found.push_back(fmt::format("shim {}", shim));

@@ -10,6 +10,7 @@
 
 #include "kubelet/containerd/containerd.hpp"
 #include "kubelet/cri/cri_client.hpp"
+#include "kubelet/kubelet.hpp"
 #include "runtime/event_loop.hpp"
 
 namespace cloudless::kubelet::testing {
@@ -29,8 +30,8 @@ class RealRuntime {
   ~RealRuntime();
 
   const std::string& dir() const { return dir_; }
-  /// For Options::cgroup_root: pods below it are this runtime's alone.
-  std::string cgroup_root() const;
+  /// Of an agent whose pods and files are this runtime's alone.
+  Options agent_options() const;
   runtime::EventLoop& loop() { return loop_.loop(); }
   runtime::WorkerPool& pool() { return pool_; }
   Containerd& containerd() { return *containerd_; }
@@ -46,6 +47,7 @@ class RealRuntime {
   runtime::Task<Result<>> start();
   runtime::Task<void> remove_pods();
   std::string socket() const;
+  std::string cgroup_root() const;
   // Processes, mounts (network namespaces among them), cgroups and files of this runtime.
   std::vector<std::string> traces() const;
 
