@@ -23,12 +23,7 @@ int run(int argc, char** argv) {
   add_image_commands(app, invocation);
   add_store_commands(app, invocation);
   add_version_command(app, invocation);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kSuccess : kUsage;
-  }
-  return invocation.run();
+  return run_command_line(app, invocation, argc, argv);
 }
 
 }  // namespace cloudless::cli

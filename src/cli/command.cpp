@@ -28,4 +28,13 @@ int report_failure(const Error& error) {
   return kFailure;
 }
 
+int run_command_line(CLI::App& app, const Invocation& invocation, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kSuccess : kUsage;
+  }
+  return invocation.run();
+}
+
 }  // namespace cloudless::cli

@@ -42,6 +42,9 @@ struct LogOptions {
 /// Prints "error: ..." on standard error; the status to exit with.
 int report_failure(const Error& error);
 
+/// Parses the command line and runs the chosen command; the status to exit with.
+int run_command_line(CLI::App& app, const Invocation& invocation, int argc, char** argv);
+
 void add_api_server_command(CLI::App& app, Invocation& invocation);
 void add_controller_manager_command(CLI::App& app, Invocation& invocation);
 void add_image_commands(CLI::App& app, Invocation& invocation);

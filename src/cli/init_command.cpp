@@ -17,6 +17,7 @@
 #include "cli/init_plan.hpp"
 #include "cli/kubelet_flags.hpp"
 #include "cli/node_address.hpp"
+#include "cli/preflight.hpp"
 #include "cli/shared_certificates.hpp"
 #include "cli/upload_certificates.hpp"
 #include "schema/yaml.hpp"
@@ -38,11 +39,7 @@ Result<InitPlan> make_plan(const InitFlags& flags, Random& random, WallTime now)
 }
 
 Result<> check_machine(const InitPlan& plan, const Logger& log) {
-  const auto needs = bootstrap::init_needs(plan.preflight);
-  auto findings = bootstrap::check_preflight(needs, bootstrap::gather_facts(needs));
-  bootstrap::ignore_findings(findings, plan.ignored_checks);
-  for (const std::string& warning : bootstrap::preflight_warnings(findings)) log.warn(warning);
-  return bootstrap::preflight_result(findings);
+  return run_preflight(bootstrap::init_needs(plan.preflight), plan.ignored_checks, log);
 }
 
 // What the agent and the static pods find when they start.
@@ -190,10 +187,7 @@ void add_flags(CLI::App& command, InitFlags& flags) {
                      "The key to encrypt them with (default: a random one)");
   command.add_flag("--skip-certificate-key-print", flags.skip_certificate_key_print,
                    "Do not print the certificate key");
-  command
-      .add_option("--ignore-preflight-errors", flags.ignored_checks,
-                  "Checks whose errors are warnings; 'all'")
-      ->delimiter(',');
+  add_preflight_flag(command, flags.ignored_checks);
 }
 
 }  // namespace

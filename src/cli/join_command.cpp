@@ -11,6 +11,7 @@
 #include "cli/files.hpp"
 #include "cli/join_plan.hpp"
 #include "cli/kubelet_flags.hpp"
+#include "cli/preflight.hpp"
 
 namespace cloudless::cli {
 
@@ -35,10 +36,7 @@ Result<JoinPlan> make_plan(const JoinFlags& flags, Credentials credentials) {
 Result<> check_machine(const JoinPlan& plan, const Logger& log) {
   const auto needs = plan.control_plane ? bootstrap::control_plane_join_needs(plan.preflight)
                                         : bootstrap::join_needs(plan.preflight);
-  auto findings = bootstrap::check_preflight(needs, bootstrap::gather_facts(needs));
-  bootstrap::ignore_findings(findings, plan.ignored_checks);
-  for (const std::string& warning : bootstrap::preflight_warnings(findings)) log.warn(warning);
-  return bootstrap::preflight_result(findings);
+  return run_preflight(needs, plan.ignored_checks, log);
 }
 
 // A worker does not become a control-plane node while it runs pods.
@@ -117,10 +115,7 @@ void add_flags(CLI::App& command, JoinFlags& flags) {
   command
       .add_option("--kubernetes-dir", flags.layout.kubernetes_dir, "Where kubeconfigs and certificates go")
       ->capture_default_str();
-  command
-      .add_option("--ignore-preflight-errors", flags.ignored_checks,
-                  "Checks whose errors are warnings; 'all'")
-      ->delimiter(',');
+  add_preflight_flag(command, flags.ignored_checks);
   flags.node.add_to(command);
 }
 

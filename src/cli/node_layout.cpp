@@ -28,6 +28,19 @@ Result<int64_t> number_of(const json::value& value, int64_t limit) {
   return value.as_int64();
 }
 
+template <std::string NodeAgentOptions::* kMember>
+Result<> set_text(const json::value& value, NodeAgentOptions& agent) {
+  agent.*kMember = TRY(text_of(value));
+  return {};
+}
+
+template <auto kMember, int64_t kLimit>
+Result<> set_number(const json::value& value, NodeAgentOptions& agent) {
+  auto& member = agent.*kMember;
+  member = static_cast<std::remove_reference_t<decltype(member)>>(TRY(number_of(value, kLimit)));
+  return {};
+}
+
 Result<> set_cluster_dns(const json::value& value, NodeAgentOptions& agent) {
   if (!value.is_array()) return fail(Code::kInvalid, "not a list");
   if (value.as_array().empty()) return {};
@@ -48,46 +61,17 @@ Result<> set_taints(const json::value& value, NodeAgentOptions& agent) {
   return {};
 }
 
-// Captureless, so that the table below is one of plain functions.
 const std::map<std::string_view, Apply>& settings() {
   static const std::map<std::string_view, Apply> table{
-      {"staticPodPath",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.manifest_dir = TRY(text_of(value));
-         return {};
-       }},
+      {"staticPodPath", set_text<&NodeAgentOptions::manifest_dir>},
       {"clusterDNS", set_cluster_dns},
-      {"clusterDomain",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.cluster_domain = TRY(text_of(value));
-         return {};
-       }},
-      {"maxPods",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.max_pods = static_cast<int>(TRY(number_of(value, 100'000)));
-         return {};
-       }},
-      {"cgroupRoot",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.cgroup_root = TRY(text_of(value));
-         return {};
-       }},
-      {"resolvConf",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.resolv_conf = TRY(text_of(value));
-         return {};
-       }},
-      {"port",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.kubelet_port = static_cast<uint16_t>(TRY(number_of(value, 65'535)));
-         return {};
-       }},
+      {"clusterDomain", set_text<&NodeAgentOptions::cluster_domain>},
+      {"maxPods", set_number<&NodeAgentOptions::max_pods, 100'000>},
+      {"cgroupRoot", set_text<&NodeAgentOptions::cgroup_root>},
+      {"resolvConf", set_text<&NodeAgentOptions::resolv_conf>},
+      {"port", set_number<&NodeAgentOptions::kubelet_port, 65'535>},
       {"registerWithTaints", set_taints},
-      {"containerRuntimeEndpoint",
-       [](const json::value& value, NodeAgentOptions& agent) -> Result<> {
-         agent.runtime_endpoint = TRY(text_of(value));
-         return {};
-       }},
+      {"containerRuntimeEndpoint", set_text<&NodeAgentOptions::runtime_endpoint>},
   };
   return table;
 }

@@ -21,27 +21,21 @@ std::string listen_address(std::string_view address) {
 
 // What a dashboard for etcd asks a server for (etcd's own names).
 Task<void> refresh_gauges(metrics::Registry& registry, store::Store& store) {
+  const auto set = [&registry](const char* name, const char* help, auto value) {
+    registry.gauge(name, help).with().set(static_cast<double>(value));
+  };
   const auto status = co_await store.status();
-  registry.gauge("etcd_server_has_leader", "Whether the store answers.").with().set(status ? 1 : 0);
+  set("etcd_server_has_leader", "Whether the store answers.", status.has_value());
   if (!status) co_return;
-  registry.gauge("etcd_mvcc_db_total_size_in_bytes", "Size of the database on disk, in bytes.")
-      .with()
-      .set(static_cast<double>(status->db_size_bytes));
-  registry.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Part of the database that holds data, in bytes.")
-      .with()
-      .set(static_cast<double>(status->db_size_in_use_bytes));
-  registry.gauge("etcd_debugging_mvcc_keys_total", "Keys that exist.")
-      .with()
-      .set(static_cast<double>(status->keys));
-  registry.gauge("etcd_debugging_mvcc_current_revision", "The store's revision.")
-      .with()
-      .set(static_cast<double>(status->revision));
-  registry.gauge("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction.")
-      .with()
-      .set(static_cast<double>(status->compact_revision));
-  registry.gauge("cloudless_store_healthy", "1 while reads and writes are served, else 0.")
-      .with()
-      .set(status->health == store::Health::kServing ? 1 : 0);
+  set("etcd_mvcc_db_total_size_in_bytes", "Size of the database on disk, in bytes.", status->db_size_bytes);
+  set("etcd_mvcc_db_total_size_in_use_in_bytes", "Part of the database that holds data, in bytes.",
+      status->db_size_in_use_bytes);
+  set("etcd_debugging_mvcc_keys_total", "Keys that exist.", status->keys);
+  set("etcd_debugging_mvcc_current_revision", "The store's revision.", status->revision);
+  set("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction.",
+      status->compact_revision);
+  set("cloudless_store_healthy", "1 while reads and writes are served, else 0.",
+      status->health == store::Health::kServing);
 }
 
 Task<void> answer_metrics(metrics::Registry& registry, store::Store& store, net::Request request,

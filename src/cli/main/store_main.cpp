@@ -9,10 +9,5 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   Invocation invocation;
   add_store_commands(app, invocation);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kSuccess : kUsage;
-  }
-  return invocation.run();
+  return run_command_line(app, invocation, argc, argv);
 }
