@@ -116,7 +116,9 @@ void expose_histogram(std::string& out, const std::string& name, const std::vect
 std::string Registry::expose() const {
   const std::lock_guard lock(mutex_);
   std::string out;
-  for (const auto& [name, entry] : families_) {
+  for (const auto& named : families_) {
+    const std::string& name = named.first;
+    const Entry& entry = named.second;
     const std::string_view type = entry.counter ? "counter" : entry.gauge ? "gauge" : "histogram";
     out += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, entry.help, name, type);
     const auto each = [](auto& family, const auto& write) {
