@@ -159,24 +159,40 @@ class Allocator {
     return &*pool;
   }
 
-  Result<> check_sharing(const AddressRequest& request, const net::IpAddress& ip) const {
+  static bool has_same_keys(const Holder& holder, const AddressRequest& request) {
+    return !request.sharing_key.empty() && holder.sharing_key == request.sharing_key &&
+           holder.backend_key == request.backend_key;
+  }
+  // A port that both want, or null.
+  static const std::string* common_port(const Holder& holder, const AddressRequest& request) {
+    const auto port = std::ranges::find_if(
+        request.ports, [&](const std::string& wanted) { return holder.ports.contains(wanted); });
+    return port == request.ports.end() ? nullptr : &*port;
+  }
+
+  // Asked of every address of a pool: it costs no words.
+  bool may_have(const AddressRequest& request, const net::IpAddress& ip) const {
     const auto holders = holders_.find(ip);
-    if (holders == holders_.end()) return {};
+    return holders == holders_.end() || std::ranges::all_of(holders->second, [&](const Holder& holder) {
+             return has_same_keys(holder, request) && !common_port(holder, request);
+           });
+  }
+
+  // The same, and why not.
+  Result<> check_sharing(const AddressRequest& request, const net::IpAddress& ip) const {
+    if (may_have(request, ip)) return {};
     std::vector<std::string> others;
     bool compatible = true;
-    for (const Holder& holder : holders->second) {
+    for (const Holder& holder : holders_.at(ip)) {
       others.push_back(holder.key);
-      compatible = compatible && !request.sharing_key.empty() && holder.sharing_key == request.sharing_key &&
-                   holder.backend_key == request.backend_key;
+      compatible = compatible && has_same_keys(holder, request);
     }
     if (!compatible)
       return fail(Code::kConflict, "can't change sharing key for {}, address also in use by {}",
                   quote(request.key), join(others, ","));
-    for (const Holder& holder : holders->second) {
-      for (const std::string& port : request.ports) {
-        if (holder.ports.contains(port))
-          return fail(Code::kConflict, "port {} is already in use on {}", port, quote(ip.to_string()));
-      }
+    for (const Holder& holder : holders_.at(ip)) {
+      if (const std::string* port = common_port(holder, request))
+        return fail(Code::kConflict, "port {} is already in use on {}", *port, quote(ip.to_string()));
     }
     return {};
   }
@@ -191,7 +207,7 @@ class Allocator {
     for (const AddressRange& range : pool.ranges) {
       if (range.first.is_v4() != v4) continue;
       for (net::IpAddress ip = range.first; searched < kMaxSearch; ip = ip.plus(1), ++searched) {
-        if (pool.contains(ip) && check_sharing(request, ip)) return ip;
+        if (pool.contains(ip) && may_have(request, ip)) return ip;
         if (ip == range.last) break;
       }
     }
