@@ -49,25 +49,26 @@ constexpr const char* kTarget =
     R"("scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"})";
 
 TEST_F(Ownership, FieldsAreThoseOfTheVersionThatWasWritten) {
-  ok("POST", std::string(kScalersV1) + "?fieldManager=old",
+  ok("POST", std::string(kScalersV1) + "?fieldManager=first",
      fmt::format(R"({{"metadata":{{"name":"web"}},"spec":{{{},"maxReplicas":5,)"
                  R"("targetCPUUtilizationPercentage":50}}}})",
                  kTarget));
   const json::object created = ok("GET", std::string(kScalersV2) + "/web");
   EXPECT_THAT(owners(created),
-              ElementsAre("old Update autoscaling/v1: "
+              ElementsAre("first Update autoscaling/v1: "
                           R"({"f:spec":{"f:maxReplicas":{},"f:minReplicas":{},"f:scaleTargetRef":{},)"
                           R"("f:targetCPUUtilizationPercentage":{}}})"));
+  // Entries are in the order of their times and, within a second, of their managers.
   // What a write in another version changes is taken in the first one's words.
   const json::object next = ok(
-      "PATCH", std::string(kScalersV2) + "/web?fieldManager=new",
+      "PATCH", std::string(kScalersV2) + "/web?fieldManager=second",
       R"({"spec":{"metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":70}}}]}})",
       kMerge);
   EXPECT_THAT(owners(next),
-              ElementsAre("new Update autoscaling/v2: "
-                          R"({"f:spec":{"f:metrics":{}}})",
-                          "old Update autoscaling/v1: "
-                          R"({"f:spec":{"f:maxReplicas":{},"f:minReplicas":{},"f:scaleTargetRef":{}}})"));
+              ElementsAre("first Update autoscaling/v1: "
+                          R"({"f:spec":{"f:maxReplicas":{},"f:minReplicas":{},"f:scaleTargetRef":{}}})",
+                          "second Update autoscaling/v2: "
+                          R"({"f:spec":{"f:metrics":{}}})"));
 }
 
 TEST_F(Ownership, AppliedInOneVersionAndDroppedInAnother) {
