@@ -54,8 +54,8 @@ TEST_F(Churn, TheFileOfACompactedStoreStaysSmallHoweverLongItIsWrittenTo) {
 // What a compaction frees goes back to the file system a few pages at a time, so that no reader waits for
 // long.
 TEST(Reclaim, GivesFreeSpaceBackInSmallSteps) {
-  constexpr int64_t kMostAtOnce = 70 * 8192;
-  constexpr int64_t kFull = 4 << 20;
+  constexpr int64_t kMostAtOnce = 140 * 8192;
+  constexpr int64_t kFull = 8 << 20;
   constexpr int kMostAppends = 20'000;
   TempDir directory;
   SeededRandom random(7);

@@ -132,7 +132,10 @@ class LocalStore final : public Store, private History {
   // The sweeper (sweeper.cpp).
   void run_sweeper();
   Result<> sweep_all(Sweep sweep);
-  Result<> prune(const std::vector<Prune>& prunes);
+  std::optional<std::string> sweep_index(std::string from, std::vector<Prune>& prunes);
+  Result<> prune_all(std::vector<Prune> prunes);
+  Result<> prune(std::span<const Prune> prunes);
+  bool rest_since(SteadyTime began);
   Result<> reclaim_all();
   bool sweeper_stopping();
 

@@ -44,21 +44,30 @@ bool less(SortTarget target, const RangePlan::Row& a, const RangePlan::Row& b) {
   return false;
 }
 
+// Whether one row comes before another in the order that was asked for.
+auto order_of(const RangeRequest& request) {
+  return [target = request.sort_target, descend = request.sort_order == SortOrder::kDescend](
+             const RangePlan::Row& a, const RangePlan::Row& b) {
+    const RangePlan::Row& first = descend ? b : a;
+    const RangePlan::Row& second = descend ? a : b;
+    if (less(target, first, second)) return true;
+    if (less(target, second, first)) return false;
+    return a.key < b.key;
+  };
+}
+
 void sort_and_cut(RangePlan& plan, const RangeRequest& request) {
-  if (!in_index_order(request)) {
-    const bool descend = request.sort_order == SortOrder::kDescend;
-    std::ranges::sort(plan.rows, [&](const RangePlan::Row& a, const RangePlan::Row& b) {
-      const RangePlan::Row& first = descend ? b : a;
-      const RangePlan::Row& second = descend ? a : b;
-      if (less(request.sort_target, first, second)) return true;
-      if (less(request.sort_target, second, first)) return false;
-      return a.key < b.key;
-    });
-  }
+  if (!in_index_order(request)) std::ranges::sort(plan.rows, order_of(request));
   if (request.limit > 0 && std::cmp_greater(plan.rows.size(), request.limit)) {
     plan.more = true;
     plan.rows.resize(static_cast<size_t>(request.limit));
   }
+}
+
+// Keeps the first `count` rows of an order, in any.
+void keep_first(std::vector<RangePlan::Row>& rows, size_t count, const RangeRequest& request) {
+  std::ranges::nth_element(rows, rows.begin() + static_cast<ptrdiff_t>(count), order_of(request));
+  rows.resize(count);
 }
 
 }  // namespace
@@ -68,17 +77,20 @@ Result<RangePlan> plan_range(const Index& index, const RangeRequest& request, Re
   const Revision at = request.revision > 0 ? request.revision : now;
   if (at < index.compacted()) return std::unexpected(errors::compacted());
   RangePlan plan{.revision = now};
+  plan.unsorted = request.sort_target == SortTarget::kValue;
   // One more than the limit tells whether there is more.
-  const size_t enough =
-      stops_at_limit(request) && request.limit > 0 ? static_cast<size_t>(request.limit) + 1 : SIZE_MAX;
+  const size_t within = request.limit > 0 ? static_cast<size_t>(request.limit) + 1 : SIZE_MAX;
+  const size_t enough = stops_at_limit(request) ? within : SIZE_MAX;
+  // Where another order decides which rows are the first, no more than twice as many are held.
+  const size_t most = plan.unsorted || within > SIZE_MAX / 2 ? SIZE_MAX : 2 * within;
   index.scan(request.key, request.range_end, at, [&](const std::string& key, const Version& version) {
     ++plan.count;
     if (!request.count_only && plan.rows.size() < enough && wanted(request, version)) {
       plan.rows.push_back({key, version, nullptr});
+      if (plan.rows.size() == most) keep_first(plan.rows, within, request);
     }
     return true;
   });
-  plan.unsorted = request.sort_target == SortTarget::kValue;
   if (!plan.unsorted) sort_and_cut(plan, request);
   return plan;
 }

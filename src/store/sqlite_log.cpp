@@ -17,10 +17,12 @@ constexpr int64_t kFormat = 1;
 constexpr uint64_t kLongestJournal = 64 << 20;
 // A flush that fails is tried again after this.
 constexpr std::chrono::seconds kFlushRetry{1};
+// Free memory goes back to the system once no flush has followed the last one for so long.
+constexpr std::chrono::seconds kQuietBeforeTrim{1};
 // Free pages are given back once they are a quarter of the file and more than this, down to an eighth.
 constexpr int64_t kFreePagesKept = 128;
-// Pages given back in one step: a few milliseconds.
-constexpr int64_t kReclaimPages = 64;
+// Pages given back in one step: 1 MB. A transaction is five syncs, however little it does.
+constexpr int64_t kReclaimPages = 128;
 
 // What is left to do where a file is damaged.
 constexpr std::string_view kRestore =
@@ -115,9 +117,10 @@ Result<> SqliteLog::prepare_database() {
     return fail(Code::kInvalid, "{} has format {}; this program knows format {}", options_.path, format,
                 kFormat);
   }
-  // cache_spill off keeps the file untouched until the commit; one flush fits in memory.
+  // cache_spill off keeps the file untouched until the commit; one flush fits in memory. The rollback journal
+  // keeps its blocks from one transaction to the next, so that its syncs move no metadata.
   return writer_->execute(
-      "PRAGMA journal_mode = PERSIST; PRAGMA journal_size_limit = 1048576;"
+      "PRAGMA journal_mode = PERSIST; PRAGMA journal_size_limit = 4194304;"
       "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;"
       "PRAGMA cache_spill = OFF;" +
       std::string(kSchema));
@@ -216,7 +219,7 @@ Result<Meta> SqliteLog::meta() {
   return meta_;
 }
 
-Result<> SqliteLog::append(const LogBatch& batch) {
+Result<> SqliteLog::append(LogBatch batch) {
   const std::lock_guard append_lock(append_mutex_);
   {
     const std::lock_guard lock(state_mutex_);
@@ -239,8 +242,8 @@ Result<> SqliteLog::append(const LogBatch& batch) {
   if (!done) return done;
 
   const std::lock_guard lock(state_mutex_);
-  for (const LogEntry& entry : batch.entries) {
-    recent_.push_back({entry.revision, entry.record});
+  for (LogEntry& entry : batch.entries) {
+    recent_.push_back({entry.revision, std::move(entry.record)});
     head_ = entry.revision;
   }
   for (const MetaChange& change : batch.meta) {
@@ -398,8 +401,16 @@ Result<> SqliteLog::store_facts(const Facts& facts) {
 
 void SqliteLog::run_flusher() {
   std::unique_lock lock(state_mutex_);
+  bool flushed = false;
   for (;;) {
-    flush_signal_.wait(lock, [this] { return flush_ || stopping_; });
+    const auto wanted = [this] { return flush_ || stopping_; };
+    if (flushed && !flush_signal_.wait_for(lock, kQuietBeforeTrim, wanted)) {
+      // Flushes' pages and the records that they took along were megabytes; malloc would keep them.
+      lock.unlock();
+      ::malloc_trim(0);
+      lock.lock();
+    }
+    flush_signal_.wait(lock, wanted);
     if (stopping_) return;
     const Flush work = *flush_;
     lock.unlock();
@@ -408,10 +419,7 @@ void SqliteLog::run_flusher() {
     if (done) {
       flush_error_ = {};
       flush_.reset();
-      // The flush's pages and the records that it took along were megabytes; malloc would keep them.
-      lock.unlock();
-      ::malloc_trim(0);
-      lock.lock();
+      flushed = true;
       continue;
     }
     if (flush_error_.message.empty()) {
@@ -441,8 +449,14 @@ Result<> SqliteLog::flush(Revision up_to, const Facts& facts, uint64_t generatio
     TRY(store_facts(facts));
     return put_state_.bind(1, up_to).bind(2, static_cast<int64_t>(generation)).run();
   }));
+  // Appends wait while the lock is held, so it is not held for freeing them.
+  std::vector<Recent> stored;
+  stored.reserve(entries.size());
   const std::lock_guard lock(state_mutex_);
-  while (!recent_.empty() && recent_.front().revision <= up_to) recent_.pop_front();
+  while (!recent_.empty() && recent_.front().revision <= up_to) {
+    stored.push_back(std::move(recent_.front()));
+    recent_.pop_front();
+  }
   stored_head_ = up_to;
   return {};
 }
@@ -502,12 +516,7 @@ Result<bool> SqliteLog::reclaim() {
   const int64_t free = TRY(writer_->number("PRAGMA freelist_count"));
   if (free <= kFreePagesKept || free <= pages / 4) return false;
   const int64_t step = std::min(kReclaimPages, free - pages / 8);
-  {
-    const std::lock_guard lock(read_mutex_);
-    TRY(writer_->execute(fmt::format("PRAGMA incremental_vacuum({})", step)));
-  }
-  TRY(measure());
-  writer_->release_memory();
+  TRY(transaction([&] { return writer_->execute(fmt::format("PRAGMA incremental_vacuum({})", step)); }));
   return true;
 }
 

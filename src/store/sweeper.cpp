@@ -1,4 +1,7 @@
 // LocalStore's sweeper: removes what compaction made superfluous, in small steps beside the running store.
+#include <algorithm>
+#include <iterator>
+
 #include "store/errors.hpp"
 #include "store/local_store.hpp"
 
@@ -8,10 +11,29 @@ namespace {
 // Keys that are looked at while readers and the writer wait: some tens of microseconds.
 constexpr size_t kKeysPerStep = 512;
 // Changes that are dropped at a time: what one transaction of the log removes.
-constexpr size_t kChangesPerStep = 2048;
+constexpr size_t kChangesPerPrune = 2048;
+// Changes that are collected before the log drops them in its own order, so that each page of it is rewritten
+// once and not once for every key: some 4 MB.
+constexpr size_t kChangesPerRound = 64 << 10;
 // A prune that fails is tried again so often and so much later; what is then left goes at the next start.
 constexpr int kPruneAttempts = 5;
 constexpr std::chrono::seconds kPruneRetry{1};
+// Between two transactions the disk is left to the writer for as long as the last one took, but no longer.
+constexpr std::chrono::milliseconds kLongestRest{50};
+
+// In the order of the log, each revision once.
+void put_in_order(std::vector<Prune>& prunes) {
+  std::ranges::sort(prunes, {}, &Prune::revision);
+  size_t kept = 0;
+  for (size_t i = 1; i < prunes.size(); ++i) {
+    if (prunes[i].revision == prunes[kept].revision) {
+      std::ranges::move(prunes[i].keys, std::back_inserter(prunes[kept].keys));
+    } else if (++kept != i) {
+      prunes[kept] = std::move(prunes[i]);
+    }
+  }
+  if (!prunes.empty()) prunes.resize(kept + 1);
+}
 
 }  // namespace
 
@@ -44,24 +66,46 @@ void LocalStore::run_sweeper() {
 }
 
 Result<> LocalStore::sweep_all(Sweep sweep) {
-  Result<> result;
-  std::string from;
-  for (;;) {
+  Result<> pruned;
+  for (std::optional<std::string> from = ""; from;) {
+    std::vector<Prune> round;
+    from = sweep_index(*from, round);
+    // After a failure the log keeps everything: what is later must not go before what is earlier.
+    if (sweep == Sweep::kIndexAndLog && pruned) pruned = prune_all(std::move(round));
+    if (sweeper_stopping()) return std::unexpected(errors::stopped());
+  }
+  return pruned;
+}
+
+// A round of the index, from `from` on; where the next one begins.
+std::optional<std::string> LocalStore::sweep_index(std::string from, std::vector<Prune>& prunes) {
+  while (prunes.size() < kChangesPerRound) {
     Index::Sweep step;
     {
       const std::unique_lock lock(state_mutex_);
-      step = index_.sweep(from, kKeysPerStep, kChangesPerStep);
+      step = index_.sweep(from, kKeysPerStep, kChangesPerPrune);
     }
-    if (sweep == Sweep::kIndexAndLog && !step.prunes.empty()) {
-      if (Result<> pruned = prune(step.prunes); !pruned) result = pruned;
-    }
-    if (step.done) return result;
-    if (sweeper_stopping()) return std::unexpected(errors::stopped());
+    std::ranges::move(step.prunes, std::back_inserter(prunes));
+    if (step.done) return std::nullopt;
     from = std::move(step.next_key);
   }
+  return from;
 }
 
-Result<> LocalStore::prune(const std::vector<Prune>& prunes) {
+// In ascending order, so that a deletion never goes before what it deleted.
+Result<> LocalStore::prune_all(std::vector<Prune> prunes) {
+  put_in_order(prunes);
+  for (std::span<const Prune> rest = prunes; !rest.empty();) {
+    const std::span<const Prune> next = rest.first(std::min(rest.size(), kChangesPerPrune));
+    rest = rest.subspan(next.size());
+    const SteadyTime began = clock_.steady_now();
+    TRY(prune(next));
+    if (rest_since(began)) return std::unexpected(errors::stopped());
+  }
+  return {};
+}
+
+Result<> LocalStore::prune(std::span<const Prune> prunes) {
   for (int attempt = 1;; ++attempt) {
     const Result<> pruned = log_->prune(prunes);
     if (pruned || attempt == kPruneAttempts) return pruned;
@@ -71,10 +115,18 @@ Result<> LocalStore::prune(const std::vector<Prune>& prunes) {
 }
 
 Result<> LocalStore::reclaim_all() {
-  while (TRY(log_->reclaim())) {
-    if (sweeper_stopping()) return std::unexpected(errors::stopped());
+  for (;;) {
+    const SteadyTime began = clock_.steady_now();
+    if (!TRY(log_->reclaim())) return {};
+    if (rest_since(began)) return std::unexpected(errors::stopped());
   }
-  return {};
+}
+
+// Leaves the disk to others for as long as it was busy since `began`; true where the sweeper is to stop.
+bool LocalStore::rest_since(SteadyTime began) {
+  const Duration rest = std::min<Duration>(clock_.steady_now() - began, kLongestRest);
+  std::unique_lock lock(sweep_mutex_);
+  return sweep_signal_.wait_for(lock, rest, [this] { return sweep_stopping_; });
 }
 
 }  // namespace cloudless::store
