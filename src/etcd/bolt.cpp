@@ -1,9 +1,9 @@
 #include "etcd/bolt.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 namespace cloudless::etcd::bolt {
 
@@ -87,12 +87,63 @@ std::string leaf_page(uint64_t id, size_t pages, uint32_t item_flags, const std:
   return page;
 }
 
-struct Child {
-  std::string key;
-  uint64_t page = 0;
-};
+std::unexpected<Error> damaged(std::string_view why) {
+  return fail(Code::kDataLoss, "this is no intact snapshot of etcd: {}", why);
+}
 
-std::string branch_page(uint64_t id, std::span<const Child> children) {
+}  // namespace
+
+std::string TreeBuilder::add(Item item) {
+  const size_t value_bytes = item.value.size();
+  add_size(std::move(item.key), value_bytes);
+  if (output_ == Output::kPages) items_.back().value = std::move(item.value);
+  return std::exchange(full_, {});
+}
+
+void TreeBuilder::add_size(std::string key, size_t value_bytes) {
+  const size_t bytes = kEntry + key.size() + value_bytes;
+  if (!items_.empty() && kPageHead + leaf_bytes_ + bytes > kPageBytes) close_leaf();
+  leaf_bytes_ += bytes;
+  items_.push_back({.key = std::move(key)});
+}
+
+std::string TreeBuilder::finish() {
+  if (!items_.empty() || branches_.empty()) close_leaf();
+  // The level with one child, and none above it, is not written: the child is the root.
+  for (size_t level = 0; level + 1 < branches_.size() || branches_[level].children.size() > 1; ++level) {
+    close_branch(level);
+  }
+  root_ = branches_.back().children.front().page;
+  return std::exchange(full_, {});
+}
+
+void TreeBuilder::close_leaf() {
+  const size_t pages = (kPageHead + leaf_bytes_ + kPageBytes - 1) / kPageBytes;
+  if (output_ == Output::kPages) full_ += leaf_page(next_page_, pages, 0, items_);
+  Child leaf{.key = items_.empty() ? "" : std::move(items_.front().key), .page = next_page_};
+  next_page_ += pages;
+  items_.clear();
+  leaf_bytes_ = 0;
+  put_child(0, std::move(leaf));
+}
+
+// At least two children to a page, so that levels get shorter.
+void TreeBuilder::put_child(size_t level, Child child) {
+  if (level == branches_.size()) branches_.emplace_back();
+  const size_t bytes = kEntry + child.key.size();
+  const Branch& branch = branches_[level];
+  if (branch.children.size() >= 2 && kPageHead + branch.bytes + bytes > kPageBytes) close_branch(level);
+  branches_[level].bytes += bytes;
+  branches_[level].children.push_back(std::move(child));
+}
+
+void TreeBuilder::close_branch(size_t level) {
+  Branch branch = std::exchange(branches_[level], {});
+  if (output_ == Output::kPages) full_ += branch_page(next_page_, branch.children);
+  put_child(level + 1, {std::move(branch.children.front().key), next_page_++});
+}
+
+std::string TreeBuilder::branch_page(uint64_t id, const std::vector<Child>& children) {
   std::string page = page_head(id, kBranch, children.size(), 0);
   std::string data;
   for (size_t i = 0; i < children.size(); ++i) {
@@ -104,61 +155,6 @@ std::string branch_page(uint64_t id, std::span<const Child> children) {
   page += data;
   page.resize(kPageBytes, '\0');
   return page;
-}
-
-// How many of the children fit on one page; at least two, so that levels get shorter.
-size_t fitting(std::span<const Child> children) {
-  size_t bytes = kPageHead;
-  size_t count = 0;
-  while (count < children.size()) {
-    bytes += kEntry + children[count].key.size();
-    if (bytes > kPageBytes && count >= 2) break;
-    ++count;
-  }
-  return count;
-}
-
-std::unexpected<Error> damaged(std::string_view why) {
-  return fail(Code::kDataLoss, "this is no intact snapshot of etcd: {}", why);
-}
-
-}  // namespace
-
-Tree::Tree(uint64_t first_page, size_t items, const KeyAt& key_at, const ValueSizeAt& value_size_at) {
-  uint64_t next = first_page;
-  size_t item = 0;
-  do {
-    Leaf leaf{.page = next, .begin = item};
-    size_t bytes = kPageHead;
-    for (; item < items; ++item) {
-      const size_t more = kEntry + key_at(item).size() + value_size_at(item);
-      if (item > leaf.begin && bytes + more > kPageBytes) break;
-      bytes += more;
-    }
-    leaf.end = item;
-    leaf.pages = (bytes + kPageBytes - 1) / kPageBytes;
-    next += leaf.pages;
-    leaves_.push_back(leaf);
-  } while (item < items);
-
-  std::vector<Child> level;
-  for (const Leaf& leaf : leaves_) level.push_back({items > 0 ? key_at(leaf.begin) : "", leaf.page});
-  while (level.size() > 1) {
-    std::vector<Child> above;
-    for (std::span<const Child> rest = level; !rest.empty();) {
-      const size_t count = fitting(rest);
-      branches_ += branch_page(next, rest.first(count));
-      above.push_back({rest.front().key, next++});
-      rest = rest.subspan(count);
-    }
-    level = std::move(above);
-  }
-  root_ = level.front().page;
-  end_page_ = next;
-}
-
-std::string leaf_pages(const Tree::Leaf& leaf, const std::vector<Item>& items) {
-  return leaf_page(leaf.page, leaf.pages, 0, items);
 }
 
 std::string head_pages(uint64_t pages, const std::vector<NamedRoot>& buckets) {

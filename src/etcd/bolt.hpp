@@ -1,6 +1,6 @@
 // The file format of etcd's database, bbolt (go.etcd.io/bbolt: page.go, bucket.go, db.go), as far as
-// snapshots need it: laying a tree out over pages without having its values at hand, and walking the trees of
-// a file that may be damaged. No I/O. Numbers are little-endian.
+// snapshots need it: laying trees out over pages, and walking the trees of a file that may be damaged. No
+// I/O. Numbers are little-endian.
 //
 //     page:    id(8) flags(2) count(2) overflow(4), then what its kind says; it goes on over `overflow` pages
 //     meta:    magic(4) version(4) page size(4) flags(4) root bucket(16) freelist(8) pages(8) txid(8)
@@ -31,39 +31,49 @@ struct Item {
   std::string value;
 };
 
-/// The tree of one bucket: which items are on which pages. Its leaves come first, in order, then its
-/// branches.
-class Tree {
+/// Lays out the tree of one bucket over pages while its items come, in the order of their keys. Holds one
+/// open page of each level, so a tree of any size needs little memory; pages come out as they get full, their
+/// numbers ascending from the first on. A tree without items is one empty leaf.
+class TreeBuilder {
  public:
-  using KeyAt = std::function<std::string(size_t item)>;
-  using ValueSizeAt = std::function<size_t(size_t item)>;
+  /// kPages: with what is on them. kNumbers: where the same items would go, told by the sizes of their
+  /// values.
+  enum class Output { kPages, kNumbers };
 
-  struct Leaf {
-    uint64_t page = 0;
-    size_t pages = 1;
-    size_t begin = 0;  // items
-    size_t end = 0;
-  };
+  TreeBuilder(uint64_t first_page, Output output) : output_(output), next_page_(first_page) {}
 
-  /// For `items` items in the order of their keys, on pages from `first_page` on. Without items it is one
-  /// empty leaf.
-  Tree(uint64_t first_page, size_t items, const KeyAt& key_at, const ValueSizeAt& value_size_at);
+  /// The pages that are full by now, for kPages; often none.
+  std::string add(Item item);
+  void add_size(std::string key, size_t value_bytes);
+  /// The pages that are left. Then root() and end_page() count.
+  std::string finish();
 
   uint64_t root() const { return root_; }
-  uint64_t end_page() const { return end_page_; }
-  const std::vector<Leaf>& leaves() const { return leaves_; }
-  /// All branch pages.
-  const std::string& branches() const { return branches_; }
+  uint64_t end_page() const { return next_page_; }
 
  private:
-  uint64_t root_ = 0;
-  uint64_t end_page_ = 0;
-  std::vector<Leaf> leaves_;
-  std::string branches_;
-};
+  struct Child {
+    std::string key;
+    uint64_t page = 0;
+  };
+  struct Branch {
+    std::vector<Child> children;
+    size_t bytes = 0;
+  };
 
-/// The pages of a leaf with the items that it was laid out for.
-std::string leaf_pages(const Tree::Leaf& leaf, const std::vector<Item>& items);
+  void close_leaf();
+  void close_branch(size_t level);
+  void put_child(size_t level, Child child);
+  static std::string branch_page(uint64_t id, const std::vector<Child>& children);
+
+  const Output output_;
+  uint64_t next_page_;
+  uint64_t root_ = 0;
+  std::string full_;         // pages that are not given out yet
+  std::vector<Item> items_;  // of the open leaf; without values for kNumbers
+  size_t leaf_bytes_ = 0;
+  std::vector<Branch> branches_;  // the open one of each level, the lowest first
+};
 
 struct NamedRoot {
   std::string name;

@@ -12,16 +12,15 @@ namespace {
 
 // A file with one bucket of these items.
 std::string file_of(const std::vector<Item>& items) {
-  const Tree tree(
-      kHeadPages, items.size(), [&](size_t i) { return items[i].key; },
-      [&](size_t i) { return items[i].value.size(); });
-  std::string file = head_pages(tree.end_page(), {{"bucket", tree.root()}});
-  for (const Tree::Leaf& leaf : tree.leaves()) {
-    EXPECT_EQ(file.size(), leaf.page * kPageBytes);
-    file += leaf_pages(leaf, {items.begin() + static_cast<ptrdiff_t>(leaf.begin),
-                              items.begin() + static_cast<ptrdiff_t>(leaf.end)});
-  }
-  file += tree.branches();
+  TreeBuilder numbers(kHeadPages, TreeBuilder::Output::kNumbers);
+  for (const Item& item : items) numbers.add_size(item.key, item.value.size());
+  EXPECT_EQ(numbers.finish(), "");
+  TreeBuilder tree(kHeadPages, TreeBuilder::Output::kPages);
+  std::string file = head_pages(numbers.end_page(), {{"bucket", numbers.root()}});
+  for (const Item& item : items) file += tree.add(item);
+  file += tree.finish();
+  EXPECT_EQ(tree.root(), numbers.root());
+  EXPECT_EQ(tree.end_page(), numbers.end_page());
   EXPECT_EQ(file.size(), tree.end_page() * kPageBytes);
   return file;
 }
@@ -66,6 +65,20 @@ TEST(Bolt, AValueLargerThanAPageGoesOnOverSeveral) {
   std::vector<Item> written = items(40, 20'000);
   written[7].value = std::string(1 << 20, 'x');
   EXPECT_EQ(keys_in(file_of(written))->size(), written.size());
+}
+
+// A page of each level and the item that comes are all that is held.
+TEST(Bolt, PagesComeOutAsTheyGetFull) {
+  TreeBuilder tree(kHeadPages, TreeBuilder::Output::kPages);
+  size_t given = 0;
+  size_t taken = 0;
+  for (const Item& item : items(30'000, 200)) {
+    taken += item.key.size() + item.value.size();
+    const size_t pages = tree.add(item).size();
+    EXPECT_LE(pages, 4 * kPageBytes);
+    given += pages;
+    ASSERT_LE(taken, given + kPageBytes) << item.key;
+  }
 }
 
 TEST(Bolt, ABucketThatIsNotThereIsEmpty) {

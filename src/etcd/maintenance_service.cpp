@@ -134,7 +134,7 @@ Task<Result<>> member_promote(Backend& backend, pb::MemberPromoteRequest& reques
 using SnapshotStream = RequestStream<pb::SnapshotRequest>;
 
 Task<Result<>> snapshot(Backend& backend, const std::string& version, SnapshotStream& stream) {
-  co_return co_await send_snapshot(backend, [&](pb::SnapshotResponse& piece) {
+  co_return co_await send_snapshot(backend.store, [&](pb::SnapshotResponse& piece) {
     backend.identity.fill(*piece.mutable_header());
     piece.set_version(version);
     return stream.send(piece);

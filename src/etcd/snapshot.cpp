@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <tuple>
 
 #include "etcd/bolt.hpp"
 #include "etcd/convert.hpp"
@@ -19,8 +18,6 @@ using namespace snapshot;
 
 // As etcd sends them (api/v3rpc/maintenance.go).
 constexpr size_t kPieceBytes = 32 << 10;
-// Pairs that are read from the store at a time.
-constexpr int64_t kRangePairs = 500;
 // In the order of their names, as bbolt needs them.
 constexpr std::array<std::string_view, 10> kBuckets = {
     "alarm",    "auth",       "authRoles", "authUsers",       "cluster",
@@ -60,30 +57,68 @@ std::string encode(const store::KeyValue& kv) {
   return message.SerializeAsString();
 }
 
-// Where a pair goes and how large it is.
+// Where a pair goes.
 struct Place {
-  std::string key;
-  store::Revision mod_revision = 0;
-  uint64_t sub = 0;
-  size_t value_bytes = 0;
-};
-
-struct Contents {
   store::Revision revision = 0;
-  std::vector<Place> places;  // by revision
-  std::vector<bolt::Item> leases;
+  uint64_t sub = 0;
+  std::string name;
 };
 
-// Which of the changes of one revision a pair was is not kept: those of one transaction get an order of their
-// own.
-void put_in_order(std::vector<Place>& places) {
-  std::ranges::sort(places, [](const Place& a, const Place& b) {
-    return std::tie(a.mod_revision, a.key) < std::tie(b.mod_revision, b.key);
-  });
-  for (size_t i = 1; i < places.size(); ++i) {
-    if (places[i].mod_revision == places[i - 1].mod_revision) places[i].sub = places[i - 1].sub + 1;
-  }
+store::RangeRequest everything_at(store::Revision revision) {
+  return {.key = std::string(1, '\0'), .range_end = std::string(1, '\0'), .revision = revision};
 }
+
+// The places of all pairs at one revision of the store, in their order, a window at a time.
+class Places {
+ public:
+  Places(store::Store& store, store::Revision at, size_t window) : store_(store), at_(at), window_(window) {}
+
+  /// None at the end.
+  Task<Result<std::vector<Place>>> next() {
+    std::vector<Place> places;
+    if (done_) co_return places;
+    store::RangeResponse found = CO_TRY(co_await from(next_, 0, static_cast<int64_t>(window_)));
+    if (found.more) {
+      // What the limit may have cut in two goes into the next window, unless it is all there is.
+      const store::Revision cut = found.kvs.back().mod_revision;
+      if (found.kvs.front().mod_revision == cut) {
+        found = CO_TRY(co_await from(cut, cut, 0));
+        next_ = cut + 1;
+      } else {
+        while (found.kvs.back().mod_revision == cut) found.kvs.pop_back();
+        next_ = cut;
+      }
+    } else {
+      done_ = true;
+    }
+    // Which of the changes of one revision a pair was is not kept: those of one transaction get an order of
+    // their own, that of their keys.
+    places.reserve(found.kvs.size());
+    for (store::KeyValue& kv : found.kvs) {
+      const bool same = !places.empty() && places.back().revision == kv.mod_revision;
+      places.push_back({kv.mod_revision, same ? places.back().sub + 1 : 0, std::move(kv.key)});
+    }
+    co_return places;
+  }
+
+ private:
+  Task<Result<store::RangeResponse>> from(store::Revision low, store::Revision high, int64_t limit) {
+    store::RangeRequest request = everything_at(at_);
+    request.limit = limit;
+    request.keys_only = true;
+    request.sort_order = store::SortOrder::kAscend;
+    request.sort_target = store::SortTarget::kMod;
+    request.min_mod_revision = low;
+    request.max_mod_revision = high;
+    return store_.range(std::move(request));
+  }
+
+  store::Store& store_;
+  const store::Revision at_;
+  const size_t window_;
+  store::Revision next_ = 0;
+  bool done_ = false;
+};
 
 Task<Result<std::vector<bolt::Item>>> read_leases(store::Store& store) {
   std::vector<bolt::Item> items;
@@ -100,94 +135,93 @@ Task<Result<std::vector<bolt::Item>>> read_leases(store::Store& store) {
   co_return items;
 }
 
-Task<Result<Contents>> survey(store::Store& store) {
-  Contents contents;
-  store::RangeRequest request{
-      .key = std::string(1, '\0'), .range_end = std::string(1, '\0'), .limit = kRangePairs};
-  for (bool more = true; more;) {
-    const store::RangeResponse page = CO_TRY(co_await store.range(request));
-    contents.revision = request.revision = request.revision == 0 ? page.revision : request.revision;
-    for (const store::KeyValue& kv : page.kvs) {
-      contents.places.push_back({kv.key, kv.mod_revision, 0, encode(kv).size()});
+// A snapshot in the making: the same walk twice, for the numbers and for the pages.
+class Snapshot {
+ public:
+  Snapshot(store::Store& store, store::Revision at, std::vector<bolt::Item> leases, size_t window)
+      : store_(store), at_(at), leases_(std::move(leases)), window_(window) {}
+
+  Task<Result<>> send(const SnapshotSink& sink) {
+    std::vector<bolt::NamedRoot> roots;
+    uint64_t end_page = bolt::kHeadPages;
+    for (const std::string_view bucket : kBuckets) {
+      bolt::TreeBuilder tree(end_page, Output::kNumbers);
+      CO_TRY(co_await fill(bucket, tree, nullptr));
+      roots.push_back({std::string(bucket), tree.root()});
+      end_page = tree.end_page();
     }
-    more = page.more && !page.kvs.empty();
-    if (more) request.key = page.kvs.back().key + '\0';
-  }
-  put_in_order(contents.places);
-  contents.leases = CO_TRY(co_await read_leases(store));
-  co_return contents;
-}
-
-bolt::Tree lay_out(uint64_t first_page, const std::vector<bolt::Item>& items) {
-  return {first_page, items.size(), [&](size_t i) { return items[i].key; },
-          [&](size_t i) { return items[i].value.size(); }};
-}
-bolt::Tree lay_out(uint64_t first_page, const std::vector<Place>& places) {
-  return {first_page, places.size(),
-          [&](size_t i) { return revision_key(places[i].mod_revision, places[i].sub); },
-          [&](size_t i) { return places[i].value_bytes; }};
-}
-
-std::string small_tree(const bolt::Tree& tree, const std::vector<bolt::Item>& items) {
-  std::string bytes;
-  for (const bolt::Tree::Leaf& leaf : tree.leaves()) {
-    const auto begin = items.begin();
-    bytes += bolt::leaf_pages(
-        leaf, {begin + static_cast<ptrdiff_t>(leaf.begin), begin + static_cast<ptrdiff_t>(leaf.end)});
-  }
-  return bytes + tree.branches();
-}
-
-Task<Result<>> write_pairs(store::Store& store, const Contents& contents, const bolt::Tree& tree,
-                           Sender& sender) {
-  for (const bolt::Tree::Leaf& leaf : tree.leaves()) {
-    std::vector<bolt::Item> items;
-    for (size_t i = leaf.begin; i < leaf.end; ++i) {
-      const Place& place = contents.places[i];
-      const auto found = CO_TRY(co_await store.range({.key = place.key, .revision = contents.revision}));
-      std::string value = found.kvs.empty() ? std::string() : encode(found.kvs.front());
-      if (value.size() != place.value_bytes) {
-        co_return fail(Code::kInternal, "a pair of revision {} is not as it was before", contents.revision);
+    Sender sender(end_page * bolt::kPageBytes, sink);
+    CO_TRY(co_await sender.write(bolt::head_pages(end_page, roots)));
+    uint64_t next_page = bolt::kHeadPages;
+    for (size_t i = 0; i < kBuckets.size(); ++i) {
+      bolt::TreeBuilder tree(next_page, Output::kPages);
+      CO_TRY(co_await fill(kBuckets[i], tree, &sender));
+      next_page = tree.end_page();
+      if (tree.root() != roots[i].root) {
+        co_return fail(Code::kInternal, "revision {} is not as it was before", at_);
       }
-      items.push_back({revision_key(place.mod_revision, place.sub), std::move(value)});
     }
-    CO_TRY(co_await sender.write(bolt::leaf_pages(leaf, items)));
+    if (next_page != end_page) co_return fail(Code::kInternal, "revision {} is not as it was before", at_);
+    co_return co_await sender.finish();
   }
-  co_return co_await sender.write(tree.branches());
-}
+
+ private:
+  using Output = bolt::TreeBuilder::Output;
+
+  // `sender`: null where the numbers alone are wanted.
+  Task<Result<>> fill(std::string_view bucket, bolt::TreeBuilder& tree, Sender* sender) {
+    if (bucket == kKeyBucket) {
+      CO_TRY(co_await fill_pairs(tree, sender));
+    } else if (bucket == kLeaseBucket) {
+      for (const bolt::Item& lease : leases_) CO_TRY(co_await add(lease, tree, sender));
+    } else if (bucket == kMetaBucket) {
+      CO_TRY(co_await add({std::string(kConsistentIndex), big_endian(static_cast<uint64_t>(at_))}, tree,
+                          sender));
+      CO_TRY(co_await add({std::string(kFinishedCompaction), revision_key(at_, 0)}, tree, sender));
+    }
+    std::string rest = tree.finish();
+    if (sender) CO_TRY(co_await sender->write(std::move(rest)));
+    co_return Result<>();
+  }
+
+  Task<Result<>> fill_pairs(bolt::TreeBuilder& tree, Sender* sender) {
+    Places places(store_, at_, window_);
+    for (;;) {
+      const std::vector<Place> window = CO_TRY(co_await places.next());
+      if (window.empty()) co_return Result<>();
+      for (const Place& place : window) {
+        const auto found = CO_TRY(co_await store_.range({.key = place.name, .revision = at_}));
+        if (found.kvs.empty()) co_return fail(Code::kInternal, "{} is not in revision {}", place.name, at_);
+        CO_TRY(
+            co_await add({revision_key(place.revision, place.sub), encode(found.kvs.front())}, tree, sender));
+      }
+    }
+  }
+
+  static Task<Result<>> add(bolt::Item item, bolt::TreeBuilder& tree, Sender* sender) {
+    if (!sender) {
+      tree.add_size(std::move(item.key), item.value.size());
+      co_return Result<>();
+    }
+    std::string pages = tree.add(std::move(item));
+    if (!pages.empty()) CO_TRY(co_await sender->write(std::move(pages)));
+    co_return Result<>();
+  }
+
+  store::Store& store_;
+  const store::Revision at_;
+  const std::vector<bolt::Item> leases_;
+  const size_t window_;
+};
 
 }  // namespace
 
-Task<Result<>> send_snapshot(Backend& backend, SnapshotSink send) {
-  const Contents contents = CO_TRY(co_await survey(backend.store));
-  const std::vector<bolt::Item> meta = {
-      {std::string(kConsistentIndex), big_endian(static_cast<uint64_t>(contents.revision))},
-      {std::string(kFinishedCompaction), revision_key(contents.revision, 0)}};
-  const std::vector<bolt::Item> nothing;
-  const auto items_of = [&](std::string_view bucket) -> const std::vector<bolt::Item>& {
-    return bucket == kMetaBucket ? meta : bucket == kLeaseBucket ? contents.leases : nothing;
-  };
-
-  std::vector<bolt::Tree> trees;
-  std::vector<bolt::NamedRoot> roots;
-  uint64_t next_page = bolt::kHeadPages;
-  for (const std::string_view bucket : kBuckets) {
-    trees.push_back(bucket == kKeyBucket ? lay_out(next_page, contents.places)
-                                         : lay_out(next_page, items_of(bucket)));
-    roots.push_back({std::string(bucket), trees.back().root()});
-    next_page = trees.back().end_page();
-  }
-
-  Sender sender(next_page * bolt::kPageBytes, send);
-  CO_TRY(co_await sender.write(bolt::head_pages(next_page, roots)));
-  for (size_t i = 0; i < kBuckets.size(); ++i) {
-    if (kBuckets[i] == kKeyBucket) {
-      CO_TRY(co_await write_pairs(backend.store, contents, trees[i], sender));
-    } else {
-      CO_TRY(co_await sender.write(small_tree(trees[i], items_of(kBuckets[i]))));
-    }
-  }
-  co_return co_await sender.finish();
+Task<Result<>> send_snapshot(store::Store& store, SnapshotSink send, size_t window) {
+  store::RangeRequest present = everything_at(0);
+  present.count_only = true;
+  const store::Revision at = CO_TRY(co_await store.range(std::move(present))).revision;
+  Snapshot snapshot(store, at, CO_TRY(co_await read_leases(store)), window);
+  co_return co_await snapshot.send(send);
 }
 
 }  // namespace cloudless::etcd

@@ -10,15 +10,21 @@
 
 #include <functional>
 
-#include "etcd/call.hpp"
-#include "store/archive.hpp"
+#include "etcd/rpc.pb.h"
+#include "store/store.hpp"
 
 namespace cloudless::etcd {
 
 using SnapshotSink = std::function<runtime::Task<Result<>>(etcdserverpb::SnapshotResponse& piece)>;
 
-/// Reads everything twice, once to learn the sizes, and holds the keys, but no more values than a page of a
-/// range has. A compaction beyond the revision meanwhile fails it with kCompacted.
-runtime::Task<Result<>> send_snapshot(Backend& backend, SnapshotSink send);
+/// Pairs whose names are held at a time: some 5 MB.
+inline constexpr size_t kSnapshotWindow = 32 << 10;
+
+/// Reads everything twice, once to learn the sizes: a file says at its start how long it is and where what
+/// lies. Holds the names of `window` pairs (of a transaction, if that has more) and of no more values than
+/// one, so a store of any size needs little memory. A compaction beyond the revision meanwhile fails it with
+/// kCompacted.
+runtime::Task<Result<>> send_snapshot(store::Store& store, SnapshotSink send,
+                                      size_t window = kSnapshotWindow);
 
 }  // namespace cloudless::etcd
