@@ -37,9 +37,9 @@ struct Backend {
   metrics::Family<metrics::Counter>& handled;
   Identity identity;
   EventEncoder events;
-  /// Unary calls that wait for the store; `call_ended` follows each.
+  /// Unary calls that wait for the store; `calls_ended` follows the last of them.
   size_t calls = 0;
-  runtime::Signal call_ended;
+  runtime::Signal calls_ended;
 };
 
 /// A coroutine that belongs to a unary call and starts at once. Nobody waits for it but Server::stop(), by
@@ -82,18 +82,13 @@ class MethodCounters {
   metrics::Counter& succeeded_;
 };
 
-/// Fills the response; its error is the status that the client gets. The request may be moved from.
-template <class Request, class Response>
-using UnaryServe = std::function<runtime::Task<Result<>>(Request& request, Response& response)>;
-
-template <class Request, class Response>
-CallTask answer(Backend& backend, MethodCounters& counters, const UnaryServe<Request, Response>& serve,
-                grpc::Reply reply, std::string bytes) {
+template <class Request, class Response, class Serve>
+CallTask answer(Backend& backend, MethodCounters& counters, const Serve& serve, grpc::Reply reply,
+                std::string_view bytes) {
   ++backend.calls;
   Request request;
   Response response;
-  Result<> done = grpc::parse(request, bytes);
-  bytes = {};
+  Result<> done = grpc::parse(request, bytes);  // which are gone once this waits
   try {
     if (done) done = co_await serve(request, response);
   } catch (const std::exception& error) {
@@ -105,18 +100,19 @@ CallTask answer(Backend& backend, MethodCounters& counters, const UnaryServe<Req
   } else {
     reply.refuse(to_status(done.error()));
   }
-  --backend.calls;
-  backend.call_ended.notify();
+  if (--backend.calls == 0) backend.calls_ended.notify();
 }
 
-/// Adds a method of a service ("etcdserverpb.KV"). The backend outlives the methods.
-template <class Request, class Response>
+/// Adds a method of a service ("etcdserverpb.KV"). `serve(request, response)` is a task that fills the
+/// response, and may move from the request; its error is the status that the client gets. The backend
+/// outlives the methods.
+template <class Request, class Response, class Serve>
 void add_unary(grpc::Methods& methods, Backend& backend, const std::string& service, const std::string& name,
-               UnaryServe<Request, Response> serve) {
+               Serve serve) {
   const auto counters = std::make_shared<MethodCounters>(backend, service, name);
   methods["/" + service + "/" + name].unary = [&backend, counters, serve = std::move(serve)](
-                                                  grpc::Reply reply, std::string bytes) {
-    answer<Request, Response>(backend, *counters, serve, std::move(reply), std::move(bytes));
+                                                  grpc::Reply reply, std::string_view bytes) {
+    answer<Request, Response>(backend, *counters, serve, std::move(reply), bytes);
   };
 }
 
@@ -126,9 +122,7 @@ void add_unary(grpc::Methods& methods, Backend& backend, const std::string& serv
                runtime::Task<Result<>> (*serve)(Backend&, Request&, Response&)) {
   add_unary<Request, Response>(
       methods, backend, service, name,
-      UnaryServe<Request, Response>([&backend, serve](Request& request, Response& response) {
-        return serve(backend, request, response);
-      }));
+      [&backend, serve](Request& request, Response& response) { return serve(backend, request, response); });
 }
 
 /// A streaming call in terms of protobuf messages.

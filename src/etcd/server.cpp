@@ -114,7 +114,7 @@ struct Server::State {
     for (const auto& listener : listeners) co_await listener->stop(kDrain);
     // What came in between, and what the store has not answered yet.
     co_await scope.join();
-    while (backend.calls > 0) static_cast<void>(co_await backend.call_ended.wait());
+    while (backend.calls > 0) static_cast<void>(co_await backend.calls_ended.wait());
   }
 
   const ServerOptions options;

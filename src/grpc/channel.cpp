@@ -49,16 +49,17 @@ class Incoming {
 
   Task<Result<std::optional<std::string>>> next() {
     while (!end_) {
-      Result<std::optional<std::string>> message = reader_.next();
+      const Result<std::optional<std::string_view>> message = reader_.next(rest_);
       if (!message) {
         end_ = to_status(message.error());
         break;
       }
-      if (*message) co_return message;
-      const auto piece = co_await response_.body->next();
+      if (*message) co_return std::string(**message);
+      auto piece = co_await response_.body->next();
       if (!piece) co_return std::unexpected(local_error(rules_, piece.error()));
       if (*piece) {
-        reader_.add(***piece);
+        piece_ = std::move(**piece);
+        rest_ = *piece_;
       } else {
         end_ = reader_.empty() ? end_status() : Status{StatusCode::kInternal, "unexpected EOF"};
       }
@@ -69,7 +70,7 @@ class Incoming {
 
  private:
   Status end_status() const {
-    const net::Headers* trailers = net::trailers_of(*response_.body);
+    const net::Headers* trailers = response_.body->trailers();
     std::optional<Status> status = trailers ? find_status(*trailers) : std::nullopt;
     if (!status) status = find_status(response_.headers);
     return status.value_or(
@@ -79,6 +80,8 @@ class Incoming {
   net::Response response_;
   const CallRules rules_;
   MessageReader reader_;
+  SharedBytes piece_;
+  std::string_view rest_;  // of the piece
   std::optional<Status> end_;
 };
 

@@ -57,10 +57,10 @@ Task<Result<>> wait_for_end(std::shared_ptr<Seen> seen, ServerStream& stream) {
 
 Methods methods(const std::shared_ptr<Seen>& seen) {
   Methods all;
-  all["/test.Test/Echo"].unary = [](Reply reply, std::string request) {
-    reply.succeed(framed("re: " + request));
+  all["/test.Test/Echo"].unary = [](Reply reply, std::string_view request) {
+    reply.succeed(framed(fmt::format("re: {}", request)));
   };
-  all["/test.Test/Refuse"].unary = [](Reply reply, std::string) {
+  all["/test.Test/Refuse"].unary = [](Reply reply, std::string_view) {
     reply.refuse({StatusCode::kFailedPrecondition, "50% is\nnot \xc3\xa4nough"});
   };
   all["/test.Test/Count"].streaming = count;

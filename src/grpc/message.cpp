@@ -1,5 +1,6 @@
 #include "grpc/message.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace cloudless::grpc {
@@ -11,6 +12,19 @@ uint32_t load_length(std::string_view prefix) {
   return length;
 }
 
+// The size of the message that begins with `prefix`, its prefix included. In Go's words.
+Result<size_t> whole_size(std::string_view prefix, size_t limit_bytes) {
+  if (prefix[0] != 0) {
+    return fail(Code::kUnimplemented, "grpc: Decompressor is not installed for grpc-encoding \"gzip\"");
+  }
+  const size_t length = load_length(prefix);
+  if (length > limit_bytes) {
+    return fail(Code::kResourceExhausted, "grpc: received message larger than max ({} vs. {})", length,
+                limit_bytes);
+  }
+  return kPrefixBytes + length;
+}
+
 }  // namespace
 
 void put_prefix(char* out, size_t size) {
@@ -20,35 +34,26 @@ void put_prefix(char* out, size_t size) {
   }
 }
 
-Result<std::optional<std::string>> MessageReader::next() {
-  const std::string_view rest = std::string_view(buffer_).substr(taken_);
-  if (rest.size() < kPrefixBytes) return std::nullopt;
-  // Go's words for both.
-  if (rest[0] != 0) {
-    return fail(Code::kUnimplemented, "grpc: Decompressor is not installed for grpc-encoding \"gzip\"");
+Result<std::optional<std::string_view>> MessageReader::next(std::string_view& piece) {
+  if (std::exchange(taken_, false)) std::string().swap(partial_);
+  // Moves bytes until `size` of the message have come; false where the piece has too few.
+  const auto gather = [&](size_t size) {
+    const std::string_view front = piece.substr(0, size - std::min(size, partial_.size()));
+    partial_ += front;
+    piece.remove_prefix(front.size());
+    return partial_.size() >= size;
+  };
+  if (partial_.empty() && piece.size() >= kPrefixBytes) {
+    const size_t size = TRY(whole_size(piece, limit_bytes_));
+    if (piece.size() >= size) {
+      const std::string_view message = piece.substr(0, size);
+      piece.remove_prefix(size);
+      return message.substr(kPrefixBytes);
+    }
   }
-  const size_t length = load_length(rest);
-  if (length > limit_bytes_) {
-    return fail(Code::kResourceExhausted, "grpc: received message larger than max ({} vs. {})", length,
-                limit_bytes_);
-  }
-  if (rest.size() - kPrefixBytes < length) return std::nullopt;
-  if (taken_ == 0 && rest.size() == kPrefixBytes + length) {
-    // All that there is, as with every unary call: the buffer itself.
-    std::string message = std::exchange(buffer_, {});
-    message.erase(0, kPrefixBytes);
-    return message;
-  }
-  std::string message(rest.substr(kPrefixBytes, length));
-  taken_ += kPrefixBytes + length;
-  if (empty()) {
-    buffer_.clear();
-    taken_ = 0;
-  } else if (taken_ > buffer_.size() / 2) {
-    buffer_.erase(0, taken_);
-    taken_ = 0;
-  }
-  return message;
+  if (!gather(kPrefixBytes) || !gather(TRY(whole_size(partial_, limit_bytes_)))) return std::nullopt;
+  taken_ = true;
+  return std::string_view(partial_).substr(kPrefixBytes);
 }
 
 }  // namespace cloudless::grpc

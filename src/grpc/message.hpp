@@ -18,22 +18,24 @@ inline constexpr size_t kPrefixBytes = 5;
 /// Writes the prefix of a message of `size` bytes to `out`, which has room for it.
 void put_prefix(char* out, size_t size);
 
-/// Takes messages out of a body that comes in pieces. Holds at most one message of the limit and a piece.
+/// Takes messages out of a body that comes in pieces. Holds at most one message of the limit, and none of a
+/// message that came in one piece.
 class MessageReader {
  public:
   explicit MessageReader(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
-  void add(std::string_view piece) { buffer_ += piece; }
-  /// The next whole message. kUnimplemented where it is compressed, kResourceExhausted where it is longer
-  /// than the limit, which shows before its body has come; after an error the body is of no use.
-  Result<std::optional<std::string>> next();
+  /// The next whole message, taken off the front of `piece`; nothing where that is used up. The message is
+  /// valid until the next call, and no longer than the piece. kUnimplemented where it is compressed,
+  /// kResourceExhausted where it is longer than the limit, which shows before its body has come; after an
+  /// error the body is of no use.
+  Result<std::optional<std::string_view>> next(std::string_view& piece);
   /// True where nothing of a message has come.
-  bool empty() const { return taken_ == buffer_.size(); }
+  bool empty() const { return partial_.empty(); }
 
  private:
   const size_t limit_bytes_;
-  std::string buffer_;
-  size_t taken_ = 0;
+  std::string partial_;  // a message's first bytes, prefix included
+  bool taken_ = false;   // it was whole and was given out
 };
 
 }  // namespace cloudless::grpc

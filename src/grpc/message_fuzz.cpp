@@ -10,13 +10,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data) + 1, size - 1);
   cloudless::grpc::MessageReader reader(kLimit);
   for (size_t at = 0; at < body.size(); at += step) {
-    reader.add(body.substr(at, step));
+    std::string_view piece = body.substr(at, step);
     for (;;) {
-      const auto message = reader.next();
+      const auto message = reader.next(piece);
       if (!message) return 0;
       if (!*message) break;
       if ((*message)->size() > kLimit) __builtin_trap();
     }
+    if (!piece.empty()) __builtin_trap();
   }
   return 0;
 }

@@ -17,23 +17,34 @@ TEST(MessageReader, MessagesComeOutWholeHoweverTheirBytesCome) {
     MessageReader reader(1 << 20);
     std::vector<std::string> messages;
     for (size_t at = 0; at < body.size(); at += step) {
-      reader.add(std::string_view(body).substr(at, step));
+      std::string_view piece = std::string_view(body).substr(at, step);
       for (;;) {
-        const auto message = reader.next();
+        const auto message = reader.next(piece);
         ASSERT_TRUE(message);
         if (!*message) break;
-        messages.push_back(**message);
+        messages.emplace_back(**message);
       }
+      EXPECT_TRUE(piece.empty());
     }
     EXPECT_EQ(messages, (std::vector<std::string>{"one", "", std::string(70'000, 'x'), "last"})) << step;
     EXPECT_TRUE(reader.empty());
   }
 }
 
-TEST(MessageReader, AMessageBeyondTheLimitIsRefusedByItsPrefixAlone) {
+TEST(MessageReader, AMessageOfOnePieceIsNotCopied) {
+  const std::string body = framed("one") + framed("two");
+  std::string_view piece = body;
   MessageReader reader(10);
-  reader.add(framed("0123456789a").substr(0, kPrefixBytes));
-  const auto message = reader.next();
+  EXPECT_EQ((**reader.next(piece)).data(), body.data() + kPrefixBytes);
+  EXPECT_EQ(**reader.next(piece), "two");
+  EXPECT_TRUE(piece.empty());
+}
+
+TEST(MessageReader, AMessageBeyondTheLimitIsRefusedByItsPrefixAlone) {
+  const std::string body = framed("0123456789a");
+  MessageReader reader(10);
+  std::string_view prefix = std::string_view(body).substr(0, kPrefixBytes);
+  const auto message = reader.next(prefix);
   ASSERT_FALSE(message);
   EXPECT_EQ(message.error().code, Code::kResourceExhausted);
   EXPECT_EQ(message.error().message, "grpc: received message larger than max (11 vs. 10)");
@@ -43,8 +54,8 @@ TEST(MessageReader, ACompressedMessageIsRefused) {
   MessageReader reader(10);
   std::string body = framed("x");
   body[0] = 1;
-  reader.add(body);
-  EXPECT_EQ(reader.next().error().code, Code::kUnimplemented);
+  std::string_view piece = body;
+  EXPECT_EQ(reader.next(piece).error().code, Code::kUnimplemented);
 }
 
 }  // namespace

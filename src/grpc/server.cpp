@@ -16,8 +16,6 @@ namespace http2 = net::http2;
 
 namespace {
 
-using StreamPtr = std::shared_ptr<http2::Stream>;
-
 // Pings and their patience as etcd's --grpc-keepalive-interval and -timeout have them. A client that takes
 // nothing for the stall limit is dropped; it watches again from where it was. Clients cancel calls and
 // watches by resets, so they may have many.
@@ -39,11 +37,7 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NO_COPY_NAME};
 }
 
-net::Headers status_fields(const Status& status) {
-  net::Headers fields;
-  add_status(fields, status);
-  return fields;
-}
+constexpr std::string_view kContentType = "application/grpc";
 
 Status unknown_method(const std::string& path) {
   return {StatusCode::kUnimplemented, "unknown method " + path};
@@ -51,152 +45,171 @@ Status unknown_method(const std::string& path) {
 
 }  // namespace
 
+/// A stream as a call: from on_head() on it is either unary, streaming or refused.
+struct Call final : http2::Stream {
+  explicit Call(size_t request_bytes) : incoming_messages(request_bytes) {}
+
+  std::string path;
+  bool is_grpc = false;           // by its content-type
+  const Method* unary = nullptr;  // until its request has come as a whole
+  MessageReader incoming_messages;
+  std::optional<runtime::Completion<bool>> gone;  // a streaming call's
+  Status status;                                  // how it ended
+};
+
 class Connection final : public http2::Connection {
  public:
   Connection(const Service& service, std::unique_ptr<net::Stream> socket)
       : http2::Connection(http2::Role::kServer, std::move(socket), kLimits, service.log), service_(service) {}
 
   // The head of an answer whose status comes behind its messages.
-  void begin_answer(http2::Stream& stream) {
-    if (stream.closed || closed()) return;
-    const std::array fields{field(":status", "200"), field("content-type", "application/grpc")};
-    nghttp2_submit_response(session(), stream.id, fields.data(), fields.size(),
-                            static_cast<const nghttp2_data_provider*>(http2::data_provider()));
-    wake_writer();
+  void begin_answer(Call& call) {
+    const std::array fields{field(":status", "200"), field("content-type", kContentType)};
+    submit(call, fields, static_cast<const nghttp2_data_provider*>(http2::data_provider()));
   }
-  void end_answer(http2::Stream& stream, const Status& status) {
-    stream.trailers = status_fields(status);
-    end(stream);
+  void end_answer(Call& call, Status status) {
+    call.status = std::move(status);
+    end(call);
+  }
+  // An answer of one message.
+  void answer(Call& call, SharedBytes message) {
+    queue(call, std::move(message));
+    call.outgoing_ended = true;
+    begin_answer(call);
   }
   // An answer that is its status alone.
-  void refuse(http2::Stream& stream, const Status& status) {
-    net::Headers fields = status_fields(status);
-    fields.add("content-type", "application/grpc");
-    answer_head(stream, "200", fields);
+  void refuse(Call& call, const Status& status) {
+    const StatusFields text(status);
+    const std::array fields{field(":status", "200"), field("content-type", kContentType),
+                            field(kStatusField, text.code), field(kMessageField, text.message)};
+    submit(call, std::span(fields).first(text.message.empty() ? 3 : 4), nullptr);
   }
 
-  size_t request_limit() const { return service_.limits.request_bytes; }
-
-  // Told when a streaming call's client is gone.
-  void watch_end(int32_t stream, runtime::Completion<bool> gone) { gone_.emplace(stream, std::move(gone)); }
-  void forget(int32_t stream) { gone_.erase(stream); }
-
  private:
-  struct Unary {
-    const Method& method;
-    MessageReader body;
-  };
+  std::shared_ptr<http2::Stream> make_stream() override {
+    return std::make_shared<Call>(service_.limits.request_bytes);
+  }
 
-  void on_head(const StreamPtr& stream) override {
-    const net::Headers& fields = stream->headers;
-    if (stream->header_overflow) return answer_head(*stream, "431", {});
-    if (!fields.get("content-type").value_or("").starts_with("application/grpc")) {
-      return answer_head(*stream, "415", {});
-    }
-    const std::string& path = stream->pseudo[":path"];
-    const auto method = service_.methods.find(path);
-    if (method == service_.methods.end()) return refuse(*stream, unknown_method(path));
+  void on_field(http2::Stream& stream, std::string_view name, std::string_view value) override {
+    Call& call = static_cast<Call&>(stream);
+    if (name == ":path") call.path = value;
+    if (name == "content-type") call.is_grpc = value.starts_with(kContentType);
+  }
+
+  void on_head(http2::Stream& stream) override {
+    Call& call = static_cast<Call&>(stream);
+    if (call.header_overflow) return refuse_http(call, "431");
+    if (!call.is_grpc) return refuse_http(call, "415");
+    const auto method = service_.methods.find(call.path);
+    if (method == service_.methods.end()) return refuse(call, unknown_method(call.path));
     if (method->second.unary) {
-      unary_.emplace(stream->id, Unary{method->second, MessageReader(service_.limits.request_bytes)});
+      call.unary = &method->second;
     } else {
-      service_.scope.spawn(serve(self(), stream, method->second));
+      service_.scope.spawn(serve(self(), pointer_to(call), method->second));
     }
   }
 
   bool take_piece(http2::Stream& stream, std::string_view piece) override {
-    const auto call = unary_.find(stream.id);
-    if (call == unary_.end()) return false;
-    call->second.body.add(piece);
+    Call& call = static_cast<Call&>(stream);
+    if (!call.unary) return false;
+    const auto request = call.incoming_messages.next(piece);
+    if (request && !*request) return true;
+    const Method& method = *std::exchange(call.unary, nullptr);
+    if (request) {
+      method.unary(Reply(self(), pointer_to(call)), **request);
+    } else {
+      refuse(call, service_.status_of(request.error()));
+    }
     return true;
   }
 
-  void on_incoming(http2::Stream& stream) override {
-    const auto call = unary_.find(stream.id);
-    if (call == unary_.end()) return;
-    Result<std::optional<std::string>> request = call->second.body.next();
-    if (request && !*request) {
-      if (!stream.incoming_ended) return;
-      request = fail(Code::kInternal, "the call ended without a request");
-    }
-    const Method& method = call->second.method;
-    unary_.erase(call);
-    if (!request) return refuse(stream, service_.status_of(request.error()));
-    method.unary(Reply(self(), streams().at(stream.id)), std::move(**request));
+  void on_end(http2::Stream& stream) override {
+    Call& call = static_cast<Call&>(stream);
+    if (!std::exchange(call.unary, nullptr)) return;
+    refuse(call, service_.status_of({Code::kInternal, "the call ended without a request"}));
+  }
+
+  bool submit_trailers(http2::Stream& stream) override {
+    const StatusFields text(static_cast<Call&>(stream).status);
+    const std::array fields{field(kStatusField, text.code), field(kMessageField, text.message)};
+    nghttp2_submit_trailer(session(), stream.id, fields.data(), text.message.empty() ? 1 : 2);
+    return true;
   }
 
   void on_closed(http2::Stream& stream) override {
-    unary_.erase(stream.id);
-    if (const auto found = gone_.find(stream.id); found != gone_.end()) found->second.complete(true);
+    Call& call = static_cast<Call&>(stream);
+    call.unary = nullptr;
+    if (call.gone) call.gone->complete(true);
   }
 
   bool on_quiet() override { return send_ping(); }
 
-  static Task<void> serve(std::shared_ptr<Connection> self, StreamPtr stream, const Method& method) {
-    self->begin_answer(*stream);
+  static Task<void> serve(std::shared_ptr<Connection> self, std::shared_ptr<Call> call,
+                          const Method& method) {
+    self->begin_answer(*call);
     Result<> served;
     {
-      ServerStream call(self, stream);
-      served = co_await method.streaming(call);
+      ServerStream stream(self, call);
+      served = co_await method.streaming(stream);
     }
     const Service& service = self->service_;
-    self->end_answer(*stream, service.scope.cancelled() ? service.stopped
-                              : served                  ? Status()
-                                                        : service.status_of(served.error()));
+    self->end_answer(*call, service.scope.cancelled() ? service.stopped
+                            : served                  ? Status()
+                                                      : service.status_of(served.error()));
   }
 
-  void answer_head(http2::Stream& stream, std::string_view status, const net::Headers& fields) {
-    if (stream.closed || closed()) return;
-    http2::HeaderBlock block;
-    block.add(":status", std::string(status));
-    block.add_all(fields);
-    nghttp2_submit_response(session(), stream.id, static_cast<const nghttp2_nv*>(block.native()),
-                            block.size(), nullptr);
+  void refuse_http(Call& call, std::string_view status) {
+    submit(call, std::array{field(":status", status)}, nullptr);
+  }
+
+  void submit(Call& call, std::span<const nghttp2_nv> fields, const nghttp2_data_provider* body) {
+    if (call.closed || closed()) return;
+    nghttp2_submit_response(session(), call.id, fields.data(), fields.size(), body);
     wake_writer();
   }
 
   std::shared_ptr<Connection> self() { return std::static_pointer_cast<Connection>(shared_from_this()); }
+  std::shared_ptr<Call> pointer_to(const Call& call) const {
+    return std::static_pointer_cast<Call>(http2::Connection::pointer_to(call));
+  }
 
   const Service& service_;
-  std::unordered_map<int32_t, Unary> unary_;
-  std::unordered_map<int32_t, runtime::Completion<bool>> gone_;
 };
 
-void Reply::succeed(SharedBytes message) {
-  connection_->begin_answer(*stream_);
-  connection_->put(*stream_, std::move(message));
-  connection_->end_answer(*stream_, Status());
-}
-
-void Reply::refuse(const Status& status) { connection_->refuse(*stream_, status); }
+void Reply::succeed(SharedBytes message) { connection_->answer(*call_, std::move(message)); }
+void Reply::refuse(const Status& status) { connection_->refuse(*call_, status); }
 
 struct ServerStream::State {
   std::shared_ptr<Connection> connection;
-  StreamPtr stream;
-  MessageReader incoming;
+  std::shared_ptr<Call> call;
+  SharedBytes piece;
+  std::string_view rest;  // of the piece
   runtime::Completion<bool> gone;
 };
 
-ServerStream::ServerStream(std::shared_ptr<Connection> connection, StreamPtr stream)
-    : state_(std::make_unique<State>(
-          State{connection, std::move(stream), MessageReader(connection->request_limit()), {}})) {
-  state_->connection->watch_end(state_->stream->id, state_->gone);
-  if (state_->stream->closed) state_->gone.complete(true);
+ServerStream::ServerStream(std::shared_ptr<Connection> connection, std::shared_ptr<Call> call)
+    : state_(std::make_unique<State>(State{std::move(connection), std::move(call), nullptr, {}, {}})) {
+  state_->call->gone = state_->gone;
+  if (state_->call->closed) state_->gone.complete(true);
 }
 
-ServerStream::~ServerStream() { state_->connection->forget(state_->stream->id); }
+ServerStream::~ServerStream() = default;
 
 Task<Result<std::optional<std::string>>> ServerStream::receive() {
   for (;;) {
-    if (auto message = CO_TRY(state_->incoming.next())) co_return message;
-    const auto piece = co_await state_->connection->read(*state_->stream);
+    if (const auto message = CO_TRY(state_->call->incoming_messages.next(state_->rest))) {
+      co_return std::string(*message);
+    }
+    auto piece = co_await state_->connection->read(*state_->call);
     if (!piece || !*piece) co_return std::optional<std::string>();
-    state_->incoming.add(***piece);
+    state_->piece = std::move(**piece);
+    state_->rest = *state_->piece;
   }
 }
 
 Task<bool> ServerStream::send(Message message) {
-  if (!co_await state_->connection->room(*state_->stream)) co_return false;
-  for (SharedBytes& piece : message) state_->connection->put(*state_->stream, std::move(piece));
+  if (!co_await state_->connection->room(*state_->call)) co_return false;
+  for (SharedBytes& piece : message) state_->connection->put(*state_->call, std::move(piece));
   co_return true;
 }
 

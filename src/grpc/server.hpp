@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -32,13 +33,11 @@ namespace cloudless::net {
 class ServerConnection;
 class Stream;
 }  // namespace cloudless::net
-namespace cloudless::net::http2 {
-struct Stream;
-}
 
 namespace cloudless::grpc {
 
 class Connection;
+struct Call;
 
 /// A message with its prefix (grpc/message.hpp), in as many pieces as it was made of.
 using Message = std::vector<SharedBytes>;
@@ -46,21 +45,21 @@ using Message = std::vector<SharedBytes>;
 /// Answers a unary call, once. A client that is gone is not an error.
 class Reply {
  public:
-  Reply(std::shared_ptr<Connection> connection, std::shared_ptr<net::http2::Stream> stream)
-      : connection_(std::move(connection)), stream_(std::move(stream)) {}
+  Reply(std::shared_ptr<Connection> connection, std::shared_ptr<Call> call)
+      : connection_(std::move(connection)), call_(std::move(call)) {}
 
   void succeed(SharedBytes message);
   void refuse(const Status& status);
 
  private:
   std::shared_ptr<Connection> connection_;
-  std::shared_ptr<net::http2::Stream> stream_;
+  std::shared_ptr<Call> call_;
 };
 
 /// A streaming call, as its task sees it.
 class ServerStream {
  public:
-  ServerStream(std::shared_ptr<Connection> connection, std::shared_ptr<net::http2::Stream> stream);
+  ServerStream(std::shared_ptr<Connection> connection, std::shared_ptr<Call> call);
   ~ServerStream();
   ServerStream(const ServerStream&) = delete;
   ServerStream& operator=(const ServerStream&) = delete;
@@ -78,9 +77,10 @@ class ServerStream {
   std::unique_ptr<State> state_;
 };
 
-/// What a method does: one of the two. `unary` runs inside the connection's reading and does not block.
+/// What a method does: one of the two. `unary` runs inside the connection's reading and does not block; the
+/// request lives as long as the call of it.
 struct Method {
-  std::function<void(Reply reply, std::string request)> unary;
+  std::function<void(Reply reply, std::string_view request)> unary;
   std::function<runtime::Task<Result<>>(ServerStream& stream)> streaming;
 };
 

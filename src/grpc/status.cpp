@@ -15,9 +15,6 @@ constexpr std::array<std::string_view, 17> kNames = {
     "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated"};
 
-constexpr std::string_view kStatusField = "grpc-status";
-constexpr std::string_view kMessageField = "grpc-message";
-
 StatusCode parse_code(std::string_view text) {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -113,10 +110,8 @@ std::string_view name_of(StatusCode code) { return kNames.at(static_cast<size_t>
 Status to_status(const Error& error) { return {nearest(error.code), error.message}; }
 Error to_error(const Status& status) { return {nearest(status.code), status.message}; }
 
-void add_status(net::Headers& fields, const Status& status) {
-  fields.add(std::string(kStatusField), fmt::format("{}", static_cast<int>(status.code)));
-  if (!status.message.empty()) fields.add(std::string(kMessageField), encode_message_text(status.message));
-}
+StatusFields::StatusFields(const Status& status)
+    : code(std::to_string(static_cast<int>(status.code))), message(encode_message_text(status.message)) {}
 
 std::optional<Status> find_status(const net::Headers& fields) {
   const auto code = fields.get(kStatusField);

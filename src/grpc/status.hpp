@@ -51,8 +51,15 @@ struct Status {
 Status to_status(const Error& error);
 Error to_error(const Status& status);
 
-/// grpc-status, and grpc-message where there is a message.
-void add_status(net::Headers& fields, const Status& status);
+inline constexpr std::string_view kStatusField = "grpc-status";
+inline constexpr std::string_view kMessageField = "grpc-message";
+
+/// The values of a status's fields; that of grpc-message is empty where there is none.
+struct StatusFields {
+  explicit StatusFields(const Status& status);
+  std::string code;
+  std::string message;
+};
 /// The status in an answer's fields; nothing where they have none. A number that is no code is kUnknown.
 std::optional<Status> find_status(const net::Headers& fields);
 /// What an HTTP status without gRPC's own means (grpc/doc/http-grpc-status-mapping.md).

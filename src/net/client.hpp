@@ -76,8 +76,4 @@ class HttpClient final : public Transport {
   std::shared_ptr<State> state_;
 };
 
-/// The fields that came behind a body which has been read to its end; null where it did not come over HTTP/2.
-/// Valid while the body lives.
-const Headers* trailers_of(const BodyReader& body);
-
 }  // namespace cloudless::net

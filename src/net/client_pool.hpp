@@ -26,7 +26,7 @@ class Http2Client final : public http2::Connection {
   runtime::Task<Result<Response>> send(Request request);
 
  private:
-  void on_head(const std::shared_ptr<http2::Stream>&) override {}
+  void on_head(http2::Stream& stream) override { stream.incoming_changed.notify(); }
   void on_closed(http2::Stream&) override {}
   bool on_quiet() override;
   Result<std::shared_ptr<http2::Stream>> submit(const Request& request);

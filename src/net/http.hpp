@@ -79,6 +79,8 @@ class BodyReader {
   virtual ~BodyReader() = default;
   /// The next piece; nothing at the end. An error where the peer aborted.
   virtual runtime::Task<Result<std::optional<SharedBytes>>> next() = 0;
+  /// The fields that came behind a body which has been read to its end; null where the carrier has none.
+  virtual const Headers* trailers() const { return nullptr; }
 };
 
 /// All of a body as one buffer. kResourceExhausted past `limit` bytes.

@@ -74,13 +74,13 @@ Result<std::shared_ptr<http2::Stream>> Http2Client::submit(const Request& reques
   block.add(":authority", std::string(request.headers.get("host").value_or("localhost")));
   block.add(":path", request.target);
   block.add_all(request.headers);
-  const int32_t id = nghttp2_submit_request(
+  auto stream = make_stream();
+  stream->id = nghttp2_submit_request(
       session(), nullptr, static_cast<const nghttp2_nv*>(block.native()), block.size(),
-      request.body ? static_cast<const nghttp2_data_provider*>(http2::data_provider()) : nullptr, nullptr);
-  if (id < 0) return fail(Code::kUnavailable, "HTTP/2: {}", nghttp2_strerror(id));
-  auto stream = std::make_shared<http2::Stream>();
-  stream->id = id;
-  streams().emplace(id, stream);
+      request.body ? static_cast<const nghttp2_data_provider*>(http2::data_provider()) : nullptr,
+      stream.get());
+  if (stream->id < 0) return fail(Code::kUnavailable, "HTTP/2: {}", nghttp2_strerror(stream->id));
+  adopt(stream);
   return stream;
 }
 
@@ -105,8 +105,8 @@ Task<Result<Response>> Http2Client::send(Request request) {
   }
   abandon.disarm();
   Response response;
-  response.status = std::atoi(stream->pseudo[":status"].c_str());
-  response.headers = std::move(stream->headers);
+  response.status = stream->head.status;
+  response.headers = std::move(stream->head.fields);
   response.body = http2::make_stream_body(self, stream, http2::Rest::kReset);
   co_return response;
 }

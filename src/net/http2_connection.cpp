@@ -3,10 +3,9 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <cassert>
+#include <charconv>
 
 #include "base/strings.hpp"
-#include "net/client.hpp"
 #include "net/stream_internal.hpp"
 #include "runtime/timer.hpp"
 
@@ -52,9 +51,9 @@ struct Connection::Output {
     frames += frame;
     bytes += frame.size();
   }
-  void add_body(SharedBytes owner, size_t offset, size_t size) {
+  void add_body(const SharedBytes& owner, size_t offset, size_t size) {
     if (size <= kSmallPiece) return add_frame(view(owner).substr(offset, size));
-    pieces.push_back({std::move(owner), offset, size});
+    pieces.push_back({owner, offset, size});
     bytes += size;
   }
   std::vector<std::string_view> views() const {
@@ -73,76 +72,84 @@ struct Connection::Output {
   }
 };
 
-// nghttp2's callbacks, which find the connection as user data.
+void Head::add(std::string_view name, std::string_view value) {
+  if (name == ":method") {
+    method = value;
+  } else if (name == ":authority") {
+    authority = value;
+  } else if (name == ":path") {
+    path = value;
+  } else if (name == ":status") {
+    std::from_chars(value.data(), value.data() + value.size(), status);
+  } else if (!name.starts_with(':')) {
+    fields.add(std::string(name), std::string(value));
+  }
+}
+
+// nghttp2's callbacks, which find the connection and its streams as user data.
 struct Callbacks {
   static Connection& self(void* user) { return *static_cast<Connection*>(user); }
 
-  static std::shared_ptr<Stream> find(Connection& connection, int32_t id) {
-    const auto found = connection.streams_.find(id);
-    return found == connection.streams_.end() ? nullptr : found->second;
+  static Stream* find(nghttp2_session* session, int32_t id) {
+    return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
   }
 
-  static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    Connection& connection = self(user);
+  static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    auto stream = std::make_shared<Stream>();
+    std::shared_ptr<Stream> stream = self(user).make_stream();
     stream->id = frame->hd.stream_id;
-    connection.streams_.emplace(stream->id, std::move(stream));
+    nghttp2_session_set_stream_user_data(session, stream->id, stream.get());
+    self(user).adopt(std::move(stream));
     return 0;
   }
 
-  static int on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
-                       const uint8_t* value, size_t value_size, uint8_t, void* user) {
+  static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
+                       size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
     Connection& connection = self(user);
-    const auto stream = find(connection, frame->hd.stream_id);
+    Stream* const stream = find(session, frame->hd.stream_id);
     if (!stream) return 0;
     stream->header_bytes += name_size + value_size + 32;
     if (stream->header_bytes > connection.limits_.header_bytes) {
       stream->header_overflow = true;
     } else if (stream->head_complete) {
       stream->received_trailers.add(std::string(text(name, name_size)), std::string(text(value, value_size)));
-    } else if (name_size > 0 && name[0] == ':') {
-      stream->pseudo[std::string(text(name, name_size))] = text(value, value_size);
     } else {
-      stream->headers.add(std::string(text(name, name_size)), std::string(text(value, value_size)));
+      connection.on_field(*stream, text(name, name_size), text(value, value_size));
     }
     return 0;
   }
 
-  static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+  static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     Connection& connection = self(user);
     if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
       connection.ping_outstanding_ = false;
     if (frame->hd.type == NGHTTP2_RST_STREAM) connection.count_reset();
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    const auto stream = find(connection, frame->hd.stream_id);
+    Stream* const stream = find(session, frame->hd.stream_id);
     if (!stream) return 0;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
       stream->incoming_ended = true;
       stream->incoming_changed.notify();
     }
-    if (frame->hd.type == NGHTTP2_HEADERS && !stream->head_complete) complete_head(connection, stream);
-    if (stream->incoming_ended) connection.on_incoming(*stream);
+    if (frame->hd.type == NGHTTP2_HEADERS && !stream->head_complete) complete_head(connection, *stream);
+    if (stream->incoming_ended) connection.on_end(*stream);
     return 0;
   }
 
-  static void complete_head(Connection& connection, const std::shared_ptr<Stream>& stream) {
-    const auto status = stream->pseudo.find(":status");
-    if (status != stream->pseudo.end() && status->second.starts_with('1')) {
+  static void complete_head(Connection& connection, Stream& stream) {
+    if (stream.head.status / 100 == 1) {
       // An interim response; the final one follows.
-      stream->pseudo.clear();
-      stream->headers = {};
+      stream.head = {};
       return;
     }
-    stream->head_complete = true;
-    if (!stream->header_overflow) stream->header_bytes = 0;  // counts the trailers from now on
-    stream->incoming_changed.notify();
+    stream.head_complete = true;
+    if (!stream.header_overflow) stream.header_bytes = 0;  // counts the trailers from now on
     connection.on_head(stream);
   }
 
   static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
                      void* user) {
-    const auto stream = find(self(user), id);
+    Stream* const stream = find(session, id);
     if (!stream) {
       nghttp2_session_consume_connection(session, size);
       return 0;
@@ -153,58 +160,46 @@ struct Callbacks {
       stream->incoming.push_back(share(std::string(text(data, size))));
       stream->incoming_changed.notify();
     }
-    self(user).on_incoming(*stream);
     return 0;
   }
 
   static int on_close(nghttp2_session* session, int32_t id, uint32_t error_code, void* user) {
-    Connection& connection = self(user);
-    const auto stream = find(connection, id);
-    if (!stream) return 0;
-    connection.streams_.erase(id);
-    stream->closed = true;
-    stream->error_code = error_code;
-    stream->sender.cancel();
+    Stream* const closing = find(session, id);
+    if (!closing) return 0;
+    const std::shared_ptr<Stream> stream = self(user).remove(*closing);
     // Bytes that nobody has read are still readable, but they hold up the other streams no more.
     size_t unread = 0;
     for (const SharedBytes& piece : stream->incoming) unread += piece->size();
     if (unread > 0) nghttp2_session_consume_connection(session, unread);
-    stream->incoming_changed.notify();
-    stream->outgoing_changed.notify();
-    connection.on_closed(*stream);
+    self(user).close(*stream, error_code);
     return 0;
   }
 
   static ssize_t read_data(nghttp2_session* session, int32_t id, uint8_t*, size_t size, uint32_t* flags,
                            nghttp2_data_source*, void* user) {
-    const auto stream = find(self(user), id);
+    Stream* const stream = find(session, id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (stream->outgoing_bytes == 0 && !stream->outgoing_ended) return NGHTTP2_ERR_DEFERRED;
     const size_t taken = std::min(size, stream->outgoing_bytes);
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (stream->outgoing_ended && taken == stream->outgoing_bytes) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (stream->trailers.size() > 0) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        HeaderBlock block;
-        block.add_all(stream->trailers);
-        nghttp2_submit_trailer(session, id, static_cast<const nghttp2_nv*>(block.native()), block.size());
-      }
+      if (self(user).submit_trailers(*stream)) *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
     }
     return static_cast<ssize_t>(taken);
   }
 
-  static int send_data(nghttp2_session*, nghttp2_frame* frame, const uint8_t* head, size_t size,
+  static int send_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* head, size_t size,
                        nghttp2_data_source*, void* user) {
     Connection& connection = self(user);
-    const auto stream = find(connection, frame->hd.stream_id);
+    Stream* const stream = find(session, frame->hd.stream_id);
     if (!stream) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     constexpr size_t kFrameHeadBytes = 9;
     connection.output_->add_frame(text(head, kFrameHeadBytes));
     stream->outgoing_bytes -= size;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) stream->end_sent = true;
     while (size > 0) {
-      SharedBytes& piece = stream->outgoing.front();
+      const SharedBytes& piece = stream->outgoing.front();
       const size_t part = std::min(size, piece->size() - stream->outgoing_offset);
       const size_t offset = stream->outgoing_offset;
       size -= part;
@@ -281,7 +276,7 @@ Task<void> Connection::run(std::string received) {
   writer.detach();
   closed_ = true;
   socket_->abort();
-  close_streams();
+  for (const auto& open : std::exchange(streams_, {})) close(*open, NGHTTP2_CONNECT_ERROR);
 }
 
 Task<Result<>> Connection::read_loop(std::string buffer) {
@@ -343,15 +338,27 @@ bool Connection::collect() {
   return true;
 }
 
-void Connection::close_streams() {
-  for (auto& [id, stream] : std::exchange(streams_, {})) {
-    stream->closed = true;
-    stream->error_code = NGHTTP2_CONNECT_ERROR;
-    stream->sender.cancel();
-    stream->incoming_changed.notify();
-    stream->outgoing_changed.notify();
-    on_closed(*stream);
-  }
+void Connection::adopt(std::shared_ptr<Stream> stream) {
+  stream->place = streams_.size();
+  streams_.push_back(std::move(stream));
+}
+
+// The last one takes its place.
+std::shared_ptr<Stream> Connection::remove(Stream& stream) {
+  streams_.back()->place = stream.place;
+  std::swap(streams_[stream.place], streams_.back());
+  std::shared_ptr<Stream> removed = std::move(streams_.back());
+  streams_.pop_back();
+  return removed;
+}
+
+void Connection::close(Stream& stream, uint32_t error_code) {
+  stream.closed = true;
+  stream.error_code = error_code;
+  stream.sender.cancel();
+  stream.incoming_changed.notify();
+  stream.outgoing_changed.notify();
+  on_closed(stream);
 }
 
 Task<Result<std::optional<SharedBytes>>> Connection::read(Stream& stream) {
@@ -392,10 +399,15 @@ Task<Result<>> Connection::write(Stream& stream, SharedBytes piece) {
   co_return Result<>();
 }
 
-void Connection::put(Stream& stream, SharedBytes piece) {
-  if (stream.closed || view(piece).empty()) return;
+void Connection::queue(Stream& stream, SharedBytes piece) {
+  if (view(piece).empty()) return;
   stream.outgoing_bytes += piece->size();
   stream.outgoing.push_back(std::move(piece));
+}
+
+void Connection::put(Stream& stream, SharedBytes piece) {
+  if (stream.closed) return;
+  queue(stream, std::move(piece));
   resume(stream);
 }
 
@@ -462,8 +474,8 @@ class StreamBody final : public BodyReader {
   ~StreamBody() override {
     if (rest_ == Rest::kReset && !stream_->closed) connection_->reset(*stream_, NGHTTP2_CANCEL);
   }
-  Task<Result<std::optional<SharedBytes>>> next() override { co_return co_await connection_->read(*stream_); }
-  const Headers& trailers() const { return stream_->received_trailers; }
+  Task<Result<std::optional<SharedBytes>>> next() override { return connection_->read(*stream_); }
+  const Headers* trailers() const override { return &stream_->received_trailers; }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -509,12 +521,3 @@ const void* data_provider() {
 }
 
 }  // namespace cloudless::net::http2
-
-namespace cloudless::net {
-
-const Headers* trailers_of(const BodyReader& body) {
-  const auto* of_stream = dynamic_cast<const http2::StreamBody*>(&body);
-  return of_stream ? &of_stream->trailers() : nullptr;
-}
-
-}  // namespace cloudless::net

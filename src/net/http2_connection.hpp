@@ -5,7 +5,6 @@
 // arrive. All on the connection's loop. nghttp2 callbacks never resume a coroutine; they wake it by a job.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,10 +40,22 @@ struct Limits {
   Heads heads = Heads::kChecked;
 };
 
+/// A message's head: the pseudo-fields that are read, by name, and the others as they came.
+struct Head {
+  std::string method;
+  std::string authority;
+  std::string path;
+  int status = 0;
+  Headers fields;
+
+  void add(std::string_view name, std::string_view value);
+};
+
+/// Flow and state. A connection may have streams of a type of its own (Connection::make_stream).
 struct Stream {
   int32_t id = 0;
-  std::map<std::string, std::string, std::less<>> pseudo;  // ":method" and so on
-  Headers headers;
+  size_t place = 0;  // among its connection's streams
+  Head head;
   size_t header_bytes = 0;
   bool header_overflow = false;
   bool head_complete = false;
@@ -58,7 +69,6 @@ struct Stream {
   size_t outgoing_offset = 0;  // of the first piece, sent already
   size_t outgoing_bytes = 0;
   bool outgoing_ended = false;
-  Headers trailers;  // sent behind the body, where there are any
   bool end_sent = false;
   runtime::Signal outgoing_changed;
 
@@ -99,23 +109,34 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void go_away();
 
  protected:
+  /// A stream that the peer opens.
+  virtual std::shared_ptr<Stream> make_stream() { return std::make_shared<Stream>(); }
+  /// A field of a stream's head.
+  virtual void on_field(Stream& stream, std::string_view name, std::string_view value) {
+    stream.head.add(name, value);
+  }
   /// A stream's head has come as a whole.
-  virtual void on_head(const std::shared_ptr<Stream>& stream) = 0;
+  virtual void on_head(Stream& stream) = 0;
   /// A piece of a stream's body. True where it is taken; otherwise it is queued for read() and take().
   virtual bool take_piece(Stream&, std::string_view) { return false; }
-  /// More of a stream's body has come, or its end.
-  virtual void on_incoming(Stream&) {}
+  /// The peer has ended its side of a stream.
+  virtual void on_end(Stream&) {}
+  /// The last of a stream's body is about to be sent. True where fields were submitted that follow it.
+  virtual bool submit_trailers(Stream&) { return false; }
   virtual void on_closed(Stream& stream) = 0;
   /// Nothing came for quiet_time; false ends the connection.
   virtual bool on_quiet() = 0;
 
-  /// Makes a stream's bytes flow that were queued outside write().
-  void resume(Stream& stream);
+  /// Takes a stream up among those of this connection until it closes. nghttp2 has it as its user data.
+  void adopt(std::shared_ptr<Stream> stream);
+  /// Another owner of a stream that is not closed.
+  std::shared_ptr<Stream> pointer_to(const Stream& stream) const { return streams_[stream.place]; }
+  /// Queues a piece of a stream that has yet to be submitted.
+  static void queue(Stream& stream, SharedBytes piece);
   void wake_writer() { writer_wake_.notify(); }
   bool send_ping();
   void go_away_from_abuse();
   nghttp2_session* session() const { return session_; }
-  std::map<int32_t, std::shared_ptr<Stream>>& streams() { return streams_; }
   const Limits& limits() const { return limits_; }
   net::Stream& socket() const { return *socket_; }
   const Logger& log() const { return log_; }
@@ -128,7 +149,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static runtime::Task<void> write_loop(std::shared_ptr<Connection> self);
   runtime::Task<Result<>> write_until_done();
   bool collect();
-  void close_streams();
+  void resume(Stream& stream);
+  std::shared_ptr<Stream> remove(Stream& stream);
+  void close(Stream& stream, uint32_t error_code);
   void submit_settings(Role role);
   void count_reset();
 
@@ -136,7 +159,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Limits limits_;
   const Logger log_;
   nghttp2_session* session_ = nullptr;
-  std::map<int32_t, std::shared_ptr<Stream>> streams_;
+  std::vector<std::shared_ptr<Stream>> streams_;
   std::unique_ptr<Output> output_;
   runtime::Signal writer_wake_;
   runtime::Signal writer_done_;

@@ -13,13 +13,18 @@ namespace {
 // A client with requests at hand that has been silent is asked whether it lives, and has so long to answer.
 constexpr Duration kPingTimeout = std::chrono::seconds(15);
 
-using StreamPtr = std::shared_ptr<http2::Stream>;
+// A request and its answer.
+struct Exchange final : http2::Stream {
+  runtime::CancelState* handler = nullptr;  // while it runs
+};
+
+using ExchangePtr = std::shared_ptr<Exchange>;
 
 class Http2Connection;
 
 class Writer final : public ResponseWriter {
  public:
-  Writer(std::shared_ptr<Http2Connection> connection, StreamPtr stream, std::string date)
+  Writer(std::shared_ptr<Http2Connection> connection, ExchangePtr stream, std::string date)
       : connection_(std::move(connection)), stream_(std::move(stream)), date_(std::move(date)) {}
 
   Task<Result<>> start(int status, Headers headers) override;
@@ -37,7 +42,7 @@ class Writer final : public ResponseWriter {
   Result<> submit(int status, Headers headers, Body body);
 
   std::shared_ptr<Http2Connection> connection_;
-  StreamPtr stream_;
+  ExchangePtr stream_;
   const std::string date_;
   bool started_ = false;
   bool finished_ = false;
@@ -81,36 +86,40 @@ class Http2Connection final : public http2::Connection {
   }
 
  private:
-  void on_head(const StreamPtr& stream) override {
+  std::shared_ptr<http2::Stream> make_stream() override { return std::make_shared<Exchange>(); }
+
+  void on_head(http2::Stream& stream) override {
     // A client that opens and resets streams leaves handlers behind that still unwind: they count, too.
     if (handlers_ >= size_t{context_->limits.streams} * 2) return go_away_from_abuse();
     ++handlers_;
     Background::start(*executor_,
-                      handle(std::static_pointer_cast<Http2Connection>(shared_from_this()), stream), log())
+                      handle(std::static_pointer_cast<Http2Connection>(shared_from_this()),
+                             std::static_pointer_cast<Exchange>(pointer_to(stream))),
+                      log())
         .detach();
   }
 
   void on_closed(http2::Stream& stream) override {
-    const auto running = running_.find(stream.id);
-    if (running != running_.end() && !stream.outgoing_ended) running->second->cancel();
+    runtime::CancelState* const handler = static_cast<Exchange&>(stream).handler;
+    if (handler && !stream.outgoing_ended) handler->cancel();
   }
 
-  bool on_quiet() override { return !streams().empty() && send_ping(); }
+  bool on_quiet() override { return stream_count() > 0 && send_ping(); }
 
-  static Task<void> handle(std::shared_ptr<Http2Connection> self, StreamPtr stream) {
+  static Task<void> handle(std::shared_ptr<Http2Connection> self, ExchangePtr stream) {
     const runtime::TaskContext context = co_await runtime::current_context();
     {
       runtime::CancelState cancel;
       if (stream->closed) cancel.cancel();
-      self->running_.emplace(stream->id, &cancel);
+      stream->handler = &cancel;
       co_await self->serve_stream(stream, cancel, context);
-      self->running_.erase(stream->id);
+      stream->handler = nullptr;
     }
     --self->handlers_;
     self->handler_ended_.notify();
   }
 
-  Task<void> serve_stream(StreamPtr stream, runtime::CancelState& cancel, runtime::TaskContext context) {
+  Task<void> serve_stream(ExchangePtr stream, runtime::CancelState& cancel, runtime::TaskContext context) {
     Writer writer(std::static_pointer_cast<Http2Connection>(shared_from_this()), stream,
                   http_date(context.executor->clock().wall_now()));
     if (stream->header_overflow) {
@@ -132,12 +141,13 @@ class Http2Connection final : public http2::Connection {
     if (!stream->incoming_ended) reset(*stream, NGHTTP2_NO_ERROR);
   }
 
-  Request make_request(const StreamPtr& stream) {
+  Request make_request(const ExchangePtr& stream) {
+    http2::Head& head = stream->head;
     Request request;
-    request.method = stream->pseudo[":method"];
-    request.target = std::move(stream->pseudo[":path"]);
-    request.headers = std::move(stream->headers);
-    if (!request.headers.get("host")) request.headers.add("host", stream->pseudo[":authority"]);
+    request.method = head.method;
+    request.target = std::move(head.path);
+    request.headers = std::move(head.fields);
+    if (!request.headers.get("host")) request.headers.add("host", std::move(head.authority));
     request.peer = peer_;
     if (!stream->incoming_ended || !stream->incoming.empty()) {
       request.body = http2::make_stream_body(shared_from_this(), stream, http2::Rest::kKeep);
@@ -148,7 +158,6 @@ class Http2Connection final : public http2::Connection {
   std::shared_ptr<const ServerContext> context_;
   runtime::Executor* executor_ = nullptr;
   Peer peer_;
-  std::map<int32_t, runtime::CancelState*> running_;
   size_t handlers_ = 0;
   runtime::Signal handler_ended_;
 };
@@ -156,8 +165,7 @@ class Http2Connection final : public http2::Connection {
 Result<> Writer::submit(int status, Headers headers, Body body) {
   if (started_) return fail(Code::kInternal, "the response was started before");
   started_ = true;
-  has_body_ =
-      body == Body::kFollows && stream_->pseudo[":method"] != "HEAD" && status != 204 && status != 304;
+  has_body_ = body == Body::kFollows && stream_->head.method != "HEAD" && status != 204 && status != 304;
   http2::HeaderBlock block;
   block.add(":status", fmt::format("{}", status));
   block.add_all(headers);
