@@ -87,7 +87,7 @@ store::RangeRequest to_store(const pb::RangeRequest& request) {
           .max_create_revision = request.max_create_revision()};
 }
 
-store::PutRequest to_store(pb::PutRequest request) {
+store::PutRequest to_store(pb::PutRequest&& request) {
   return {.key = std::move(*request.mutable_key()),
           .value = share(std::move(*request.mutable_value())),
           .lease = request.lease(),
@@ -100,7 +100,7 @@ store::DeleteRangeRequest to_store(const pb::DeleteRangeRequest& request) {
   return {.key = request.key(), .range_end = request.range_end(), .prev_kv = request.prev_kv()};
 }
 
-Result<store::TxnRequest> to_store(pb::TxnRequest request) { return to_store(request, 0); }
+Result<store::TxnRequest> to_store(pb::TxnRequest&& request) { return to_store(request, 0); }
 
 store::WatchRequest to_store(const pb::WatchCreateRequest& request) {
   store::WatchRequest watch{.key = request.key(),

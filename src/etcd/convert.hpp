@@ -14,10 +14,10 @@ namespace pb = ::etcdserverpb;
 inline constexpr int kMaxTxnDepth = 32;
 
 store::RangeRequest to_store(const pb::RangeRequest& request);
-store::PutRequest to_store(pb::PutRequest request);
+store::PutRequest to_store(pb::PutRequest&& request);
 store::DeleteRangeRequest to_store(const pb::DeleteRangeRequest& request);
 /// kInvalid for an operation or comparison without content, or too deep a nesting.
-Result<store::TxnRequest> to_store(pb::TxnRequest request);
+Result<store::TxnRequest> to_store(pb::TxnRequest&& request);
 store::WatchRequest to_store(const pb::WatchCreateRequest& request);
 
 void fill(mvccpb::KeyValue& out, const store::KeyValue& kv);
