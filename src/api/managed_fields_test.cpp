@@ -15,7 +15,6 @@ namespace {
 
 namespace json = boost::json;
 using schema::Conflict;
-using schema::FieldManager;
 using schema::Force;
 
 const WallTime kNow{std::chrono::seconds(1'800'000'000)};

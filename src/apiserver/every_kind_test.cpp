@@ -118,9 +118,11 @@ runtime::Task<std::string> read_events(net::Transport& transport, std::string ta
 }
 
 class EveryKind : public ::testing::TestWithParam<const ResourceInfo*> {
+ public:
+  ~EveryKind() override { server_.run(transport_->stop()); }
+
  protected:
   EveryKind() : transport_(server_.transport()) {}
-  ~EveryKind() override { server_.run(transport_->stop()); }
 
   // The metadata that a user may set.
   json::object metadata_for(int turn) const {

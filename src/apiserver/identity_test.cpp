@@ -33,6 +33,9 @@ Task<Answer> send(net::Transport& transport, net::Request request) {
 }
 
 class IdentityTest : public ::testing::Test {
+ public:
+  ~IdentityTest() override { run(server_.stop()); }
+
  protected:
   IdentityTest()
       : thread_("identity-test"),
@@ -46,7 +49,6 @@ class IdentityTest : public ::testing::Test {
     const auto done = run(identity_.bootstrap());
     EXPECT_TRUE(done) << done.error().message;
   }
-  ~IdentityTest() override { run(server_.stop()); }
 
   template <class T>
   T run(Task<T> task) {

@@ -49,9 +49,11 @@ runtime::Task<void> sign_requests(runtime::Simulation& simulation, client::testi
 }
 
 class NodeJoinTest : public ::testing::Test {
+ public:
+  ~NodeJoinTest() override { EXPECT_TRUE(simulation_.run(transport_.stop()).has_value()); }
+
  protected:
   NodeJoinTest() { EXPECT_TRUE(write_file(options_.files.ca, ca_.certificate.to_pem(), 0644)); }
-  ~NodeJoinTest() override { EXPECT_TRUE(simulation_.run(transport_.stop()).has_value()); }
 
   runtime::Task<Result<>> renew_while_signing() {
     runtime::TaskScope signer(simulation_, Logger());

@@ -42,13 +42,15 @@ class NamedServer {
 };
 
 class ConnectionTest : public ::testing::Test {
+ public:
+  ~ConnectionTest() override { runtime::run_blocking(thread_.loop(), connection_->stop()); }
+
  protected:
   ConnectionTest() {
     connection_ =
         Connection::make({.server = one_.url(), .tls = {}, .token = {}}, resolver_, Logger()).value();
     client_ = std::make_unique<Client>(*connection_);
   }
-  ~ConnectionTest() override { runtime::run_blocking(thread_.loop(), connection_->stop()); }
   Result<std::string> ask() {
     return runtime::run_blocking(thread_.loop(), client_->call({.target = "/", .body = {}}));
   }

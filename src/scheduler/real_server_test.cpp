@@ -20,6 +20,14 @@ using runtime::Task;
 constexpr Duration kPatience = 60s;
 
 class RealServerTest : public ::testing::Test {
+ public:
+  ~RealServerTest() override {
+    server.run(scheduler.stop());
+    server.run(manager.stop());
+    server.run(informers.stop());
+    server.run(transport->stop());
+  }
+
  protected:
   RealServerTest()
       : transport(server.transport()),
@@ -29,12 +37,6 @@ class RealServerTest : public ::testing::Test {
         scheduler({}, client, informers, server.loop(), random, Logger()) {
     EXPECT_TRUE(server.run(manager.start()));
     EXPECT_TRUE(server.run(scheduler.start()));
-  }
-  ~RealServerTest() override {
-    server.run(scheduler.stop());
-    server.run(manager.stop());
-    server.run(informers.stop());
-    server.run(transport->stop());
   }
 
   static controllers::ControllerManagerOptions options() {

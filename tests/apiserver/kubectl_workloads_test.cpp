@@ -7,7 +7,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 // A node that nobody runs; it counts as Ready until its heartbeat is missed, which takes longer than the
 // test.

@@ -407,6 +407,9 @@ std::multiset<std::string> ask_many(uint16_t port) {
 }
 
 class Protocol : public ::testing::Test {
+ public:
+  ~Protocol() override { runtime::run_blocking(thread_.loop(), ours_.stop()); }
+
  protected:
   Protocol() {
     const std::string text = zone_text_of_test();
@@ -423,7 +426,6 @@ class Protocol : public ::testing::Test {
     EXPECT_TRUE(ready(knot_port_)) << knot_->output();
     EXPECT_TRUE(ready(bind_port_)) << bind_->output();
   }
-  ~Protocol() override { runtime::run_blocking(thread_.loop(), ours_.stop()); }
 
   uint16_t our_port() const { return ours_.addresses()[0].port; }
 

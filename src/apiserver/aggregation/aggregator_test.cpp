@@ -61,13 +61,15 @@ class FakeConnector final : public NodeConnector {
 };
 
 class Aggregation : public ::testing::Test {
+ public:
+  ~Aggregation() override {
+    server_.run(static_cast<net::InProcessTransport&>(*connector_->transport).stop());
+  }
+
  protected:
   Aggregation() : connector_(std::make_shared<FakeConnector>()), server_(options(connector_)) {
     connector_->transport = std::make_shared<net::InProcessTransport>(server_.loop(), extension, "",
                                                                       std::vector<std::string>(), Logger());
-  }
-  ~Aggregation() override {
-    server_.run(static_cast<net::InProcessTransport&>(*connector_->transport).stop());
   }
 
   static testing::TestServerOptions options(std::shared_ptr<NodeConnector> connector) {

@@ -11,8 +11,6 @@
 namespace cloudless::apiserver::authz {
 namespace {
 
-using ::testing::HasSubstr;
-
 Attributes ask(UserInfo user, std::string verb, std::string resource, std::string ns = "",
                std::string name = "", std::string group = "") {
   Attributes attributes{.user = std::move(user), .verb = std::move(verb), .is_resource_request = true};

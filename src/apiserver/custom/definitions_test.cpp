@@ -39,9 +39,11 @@ runtime::Task<std::string> watch_until(net::Transport& transport, std::string ta
 }
 
 class DefinitionsTest : public ::testing::Test {
+ public:
+  ~DefinitionsTest() override { server_.run(transport_->stop()); }
+
  protected:
   DefinitionsTest() : transport_(server_.transport()) {}
-  ~DefinitionsTest() override { server_.run(transport_->stop()); }
 
   void create(const std::string& plural, const std::string& kind) {
     const TestResponse answer = server_.call("POST", kDefinitions, definition(plural, kind));

@@ -8,8 +8,6 @@ namespace cloudless::kubelet {
 
 namespace {
 
-using schema::QuantityFormat;
-
 // What is held back so that the node itself is never out of memory (the hard eviction threshold's default).
 constexpr int64_t kMemoryHeldBackBytes = 100 << 20;
 

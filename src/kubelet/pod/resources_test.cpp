@@ -78,15 +78,17 @@ TEST(Resources, SidecarsCountBesideTheContainersAndInitContainersInTheirPlace) {
 
 // A folder in place of the kernel's, whose files keep what is written to them.
 class CgroupFiles : public ::testing::Test {
+ public:
+  ~CgroupFiles() override {
+    std::error_code ignored;
+    fs::remove_all(root_, ignored);
+  }
+
  protected:
   CgroupFiles() {
     std::string path = "/tmp/cl-cgroups-XXXXXX";
     EXPECT_NE(::mkdtemp(path.data()), nullptr);
     root_ = path;
-  }
-  ~CgroupFiles() override {
-    std::error_code ignored;
-    fs::remove_all(root_, ignored);
   }
 
   void put(const std::string& path, const std::string& text) {
