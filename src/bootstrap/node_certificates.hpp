@@ -4,7 +4,7 @@
 //     <pki>/kubelet-client-<time>.pem       key and certificate in one file
 //     <pki>/kubelet-client-current.pem  ->  the newest
 //
-// Renewal is due when a third of a certificate's life is left (decision 10).
+// Renewal is due when a third of a certificate's life is left.
 #pragma once
 
 #include <optional>

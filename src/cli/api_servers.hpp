@@ -1,7 +1,7 @@
 // ApiServers: which API servers a node's agent may go to. Its kubeconfig names the cluster's endpoint; the
 // others are those that the kubernetes Service points to, kept in a file so that a node that starts while its
 // endpoint is away finds them. Where gossip says that the node of the server in use is dead, the agent leaves
-// it at once (decision 9), where TCP alone would take the better part of a minute to notice.
+// it at once, where TCP alone would take the better part of a minute to notice.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // ClusterFacts: what a node must know of its cluster before it can wire a pod: the networks, the DNS domain
 // and the gossip's key. They are kept in a file, so that a node that starts while no API server answers has
-// its network, addresses and names at once (decision 8).
+// its network, addresses and names at once.
 #pragma once
 
 #include <optional>

@@ -2,7 +2,7 @@
 // wired together, with their certificates. `up` runs it beside a NodeAgent.
 //
 // The API server works on a thread of its own; the roles share the loop that they are given, and reach the
-// server by a direct call (decision 1).
+// server by a direct call.
 #pragma once
 
 #include <memory>

@@ -194,7 +194,7 @@ Task<Result<>> NodeAgent::Parts::start_kubelet() {
 gossip::Membership& NodeAgent::membership() { return *parts_->gossip; }
 
 Task<void> NodeAgent::stop() {
-  // Gossip says goodbye first: the others take the addresses over while this node still answers (decision 9).
+  // Gossip says goodbye first: the others take the addresses over while this node still answers.
   if (parts_->gossip) co_await parts_->gossip->stop();
   if (parts_->speaker) co_await parts_->speaker->stop();
   if (parts_->kubelet_server) co_await parts_->kubelet_server->stop(kDrain);

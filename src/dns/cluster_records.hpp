@@ -37,7 +37,7 @@ struct ClusterOptions {
 /// pods, and the reverse zones, one per octet (or nibble) boundary that covers the prefixes.
 Result<std::vector<std::shared_ptr<const Zone>>> cluster_zones(const ClusterOptions& options);
 
-/// False for a node that the failure detector knows dead: its endpoints are left out (decision 9).
+/// False for a node that the failure detector knows dead: its endpoints are left out.
 using NodeAlive = std::function<bool(const std::string& node)>;
 
 /// What one Service adds, reverse names included. `slices`: its own; they count where it is headless.

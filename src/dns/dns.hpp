@@ -1,6 +1,6 @@
 // Dns: the DNS role of one node. It reads the cluster's objects and serves the zones that they make from
 // memory. Every node that sees the same objects serves the same data; when the API is gone, the last state
-// goes on being served (decision 8).
+// goes on being served.
 //
 //     ConfigMaps --zone_plan--> fixed part ----------+
 //     Services, Ingresses, DNSEndpoints --external_records--+-> MergedZones, for anybody

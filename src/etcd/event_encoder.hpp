@@ -1,5 +1,5 @@
-// EventEncoder: an event's bytes as a watch response carries them, made once however many watchers get it
-// (decision 5). For one thread. For .cpp files alone.
+// EventEncoder: an event's bytes as a watch response carries them, made once however many watchers get it.
+// For one thread. For .cpp files alone.
 #pragma once
 
 #include <deque>

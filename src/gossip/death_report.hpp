@@ -1,5 +1,5 @@
-// Who tells the cluster's API which nodes are dead, so that their condition follows the one failure detector
-// (decision 9): the first of the living by name, as long as they are more than half of all. A side of a
+// Who tells the cluster's API which nodes are dead, so that their condition follows the one failure
+// detector: the first of the living by name, as long as they are more than half of all. A side of a
 // partition that is the smaller one, or an agent that is alone with its network card, therefore calls nobody
 // dead.
 //

@@ -23,7 +23,7 @@ class CertificateAuthenticator final : public Authenticator {
   const std::vector<pki::Certificate> client_ca_;
 };
 
-/// Roles in this program: cli/ gave the connection its identity (decision 1).
+/// Roles in this program: cli/ gave the connection its identity.
 class InProcessAuthenticator final : public Authenticator {
  public:
   runtime::Task<Result<std::optional<UserInfo>>> authenticate(const net::Request& request) override;
