@@ -1,4 +1,4 @@
-// Bytes that many readers share: encoded once, never changed, freed with the last reader (decision 5).
+// Bytes that many readers share: encoded once, never changed, freed as soon as no reader is left over.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,7 @@
 //     sa.key sa.pub                         signs service account tokens
 //
 // plan_pki() decides from what is there; ensure_pki() reads, asks it and writes. Calling ensure_pki() once a
-// day keeps every leaf certificate fresh: one is made anew when a third of its life is left (decision 10),
+// day keeps every leaf certificate fresh: one is made anew when a third of its life is left,
 // when its CA has changed, or when it lacks a name that it should have. CAs and sa.key are never replaced. A
 // CA certificate without its key is an external CA: what it would sign must be there, and is left alone.
 #pragma once

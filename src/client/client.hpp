@@ -1,4 +1,4 @@
-// Client: the Kubernetes API over a net::Transport, be it HTTP or a direct call in this process (decision 1).
+// Client: the Kubernetes API over a net::Transport, be it HTTP or a direct call in this process.
 //
 // Typed calls take a generated struct (`client.get<api::core::v1::Pod>("default", "web")`); dynamic calls
 // take a Resource and JSON, for kinds that only the server knows. A failed call's Error has the Status'

@@ -70,7 +70,7 @@ class InformerBase {
   /// answer is the object, else a Status.
   virtual void observe(const boost::json::value& answer) = 0;
   virtual void observe_deleted(const std::string& key, const std::string& uid, WallTime now) = 0;
-  /// Tells the handlers of every object as if it had changed to itself: the safety net of decision 7.
+  /// Tells the handlers of every object as if it had changed to itself: the safety net.
   virtual void resync() = 0;
 
  protected:

@@ -1,5 +1,5 @@
 // Membership: who is alive, as this node knows it now. One detector feeds virtual IPs, Service endpoints, DNS
-// and node health, so that all of them move together (decision 9).
+// and node health, so that all of them move together.
 //
 // A view is an immutable snapshot. A node that no view lists is *unknown*, not dead: whoever drops something
 // asks is_dead(), whoever elects asks is_alive().

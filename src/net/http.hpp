@@ -2,7 +2,7 @@
 // in one process. A server is a Handler; a client is a Transport; InProcessTransport joins the two without a
 // socket.
 //
-// Bodies are immutable shared buffers (decision 5). A handler sends as fast as the peer takes: write() waits
+// Bodies are immutable buffers that many can share. A handler sends as fast as the peer takes: write() waits
 // for room, with a bound per connection. A handler that has returned without finish() aborts the response.
 #pragma once
 
@@ -53,7 +53,7 @@ struct Peer {
   std::vector<std::string> certificates;
   /// Why the certificate that the peer presented is not among them; empty where it is, or there was none.
   std::string certificate_error;
-  /// In process only: the caller is this program itself, with the identity that cli/ gave it (decision 1).
+  /// In process only: the caller is this program itself, with the identity that cli/ gave this connection.
   std::optional<std::string> in_process_user;
   std::vector<std::string> in_process_groups;
 };

@@ -1,7 +1,7 @@
 // TLS for servers and clients: TLS 1.2 and later, ALPN, SNI, client certificates.
 //
 // A config is shared by all connections and thread-safe. What came from files is read again when a file has
-// changed: new handshakes use the new certificates, running connections keep theirs (decision 10). A file
+// changed: new handshakes use the new certificates, running connections keep theirs. A file
 // that cannot be read or does not fit leaves the last good state in use.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Schema: what a JSON value may look like, in one form for built-in kinds and custom resources (decision 3).
+// Schema: what a JSON value may look like, in one form for built-in kinds and for those of custom resources.
 //
 // Every codec, default, prune, validation, patch and ownership rule walks this form. Built-in schemas are
 // constants generated from /api; those of custom resources are built at run time (schema/crd_schema.hpp).

@@ -1,5 +1,5 @@
 // CachedObject: one version of one object as the watch cache holds it: its JSON, encoded once and shared by
-// every list and watch that sends it (decision 5), and beside it only what selectors look at.
+// every list and watch that sends it, and beside it nothing more than what selectors look at.
 #pragma once
 
 #include <atomic>
