@@ -49,6 +49,17 @@ void Evaluator::reset() {
   used_leases_.clear();
 }
 
+Evaluator::Found Evaluator::find(std::string_view key) const {
+  const std::shared_lock lock(mutex_);
+  const auto [version, full] = index_.standing(key, index_.staged());
+  return {version ? std::optional(*version) : std::nullopt, full ? full->mod : 0};
+}
+
+Result<RangePlan> Evaluator::plan(const RangeRequest& request) const {
+  const std::shared_lock lock(mutex_);
+  return plan_range(index_, request, index_.staged());
+}
+
 Result<Evaluator::Response> Evaluator::run(const Request& request, bool writes_refused) {
   if (writes_refused && needs_space(request)) return std::unexpected(errors::no_space());
   before_ = index_.staged();
@@ -129,7 +140,7 @@ void Evaluator::stage(StagedChange change, const ValueCodec::Encoded& encoded, R
 }
 
 Result<> Evaluator::check_put(const PutRequest& request) const {
-  if ((request.ignore_value || request.ignore_lease) && !index_.find(request.key, index_.staged())) {
+  if ((request.ignore_value || request.ignore_lease) && !find(request.key).version) {
     return std::unexpected(errors::key_not_found());
   }
   return check_lease(request);
@@ -141,37 +152,34 @@ Result<> Evaluator::check_lease(const PutRequest& request) const {
 }
 
 Result<PutResponse> Evaluator::put(const PutRequest& request) {
-  const Version* const found = index_.find(request.key, index_.staged());
-  const Version previous = found ? *found : Version();
+  const Found found = find(request.key);
+  const Version previous = found.version.value_or(Version());
   PutResponse response{.revision = next_revision()};
   SharedBytes value = request.value ? request.value : share(std::string());
-  if (found && (request.prev_kv || request.ignore_value)) {
+  if (found.version && (request.prev_kv || request.ignore_value)) {
     SharedBytes old = TRY(value_of(request.key, previous.mod));
     if (request.ignore_value) value = old;
     if (request.prev_kv) response.prev_kv = to_key_value(request.key, previous, std::move(old));
   }
   StagedChange change{.type = EventType::kPut, .key = request.key, .value = value, .previous = previous};
   change.version.mod = next_revision();
-  change.version.create = found ? previous.create : next_revision();
-  change.version.number = found ? previous.number + 1 : 1;
+  change.version.create = found.version ? previous.create : next_revision();
+  change.version.number = previous.number + 1;
   change.version.lease = request.ignore_lease ? previous.lease : request.lease;
   if (!request.ignore_lease && request.lease != 0) used_leases_.insert(request.lease);
 
   // Only a base that is in memory: encoding never waits for the disk.
-  const Version* const base = found ? index_.find_full(request.key, index_.staged()) : nullptr;
-  const Revision base_revision = base ? base->mod : 0;
-  const SharedBytes base_value = base ? in_memory(request.key, base_revision) : nullptr;
+  const SharedBytes base_value = found.full ? in_memory(request.key, found.full) : nullptr;
   const ValueCodec::Encoded encoded =
       codec_.encode(view(value), base_value ? std::optional(view(base_value)) : std::nullopt);
-  stage(std::move(change), encoded, base_revision);
+  stage(std::move(change), encoded, found.full);
   return response;
 }
 
 Result<DeleteRangeResponse> Evaluator::delete_range(const DeleteRangeRequest& request) {
-  RangePlan plan =
-      TRY(plan_range(index_, {.key = request.key, .range_end = request.range_end}, index_.staged()));
-  DeleteRangeResponse response{.deleted = plan.count};
-  for (RangePlan::Row& row : plan.rows) {
+  RangePlan found = TRY(plan({.key = request.key, .range_end = request.range_end}));
+  DeleteRangeResponse response{.deleted = found.count};
+  for (RangePlan::Row& row : found.rows) {
     if (request.prev_kv) {
       SharedBytes value = TRY(value_of(row.key, row.version.mod));
       response.prev_kvs.push_back(to_key_value(row.key, row.version, std::move(value)));
@@ -187,11 +195,11 @@ Result<DeleteRangeResponse> Evaluator::delete_range(const DeleteRangeRequest& re
 }
 
 Result<RangeResponse> Evaluator::range(const RangeRequest& request) {
-  RangePlan plan = TRY(plan_range(index_, request, index_.staged()));
-  for (RangePlan::Row& row : plan.rows) {
-    if (!request.keys_only || plan.unsorted) row.value = TRY(value_of(row.key, row.version.mod));
+  RangePlan found = TRY(plan(request));
+  for (RangePlan::Row& row : found.rows) {
+    if (!request.keys_only || found.unsorted) row.value = TRY(value_of(row.key, row.version.mod));
   }
-  return finish_range(std::move(plan), request);
+  return finish_range(std::move(found), request);
 }
 
 Result<TxnResponse> Evaluator::run_txn(const TxnRequest& request) {
@@ -240,13 +248,12 @@ Result<> Evaluator::choose_path(const TxnRequest& request, Path& path) {
 }
 
 Result<bool> Evaluator::holds(const Compare& compare) {
-  const RangePlan plan =
-      TRY(plan_range(index_, {.key = compare.key, .range_end = compare.range_end}, index_.staged()));
-  if (plan.rows.empty()) {
+  const RangePlan found = TRY(plan({.key = compare.key, .range_end = compare.range_end}));
+  if (found.rows.empty()) {
     if (compare.target == CompareTarget::kValue) return false;
     return holds_for(compare, compare.key, Version());
   }
-  for (const RangePlan::Row& row : plan.rows) {
+  for (const RangePlan::Row& row : found.rows) {
     if (!TRY(holds_for(compare, row.key, row.version))) return false;
   }
   return true;

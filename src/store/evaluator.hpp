@@ -2,8 +2,8 @@
 // changes there, and collects the batch of log entries that makes them durable. Nothing it does is visible
 // before LocalStore publishes the index.
 //
-// Used by the one thread that writes. `mutex` is held exclusively for the moments in which the index changes,
-// so that readers on other threads may share it.
+// Used by the one thread that writes. `mutex` is held exclusively for the moments in which the index changes
+// and shared for those in which it is read, since the sweeper changes it, too.
 #pragma once
 
 #include <set>
@@ -72,6 +72,14 @@ class Evaluator {
   Result<> check_path(const TxnRequest& request, const Path& path, size_t& next, Check check) const;
   Result<> check_put(const PutRequest& request) const;
   Result<> check_lease(const PutRequest& request) const;
+
+  // What a put finds at the staged head; `full` 0 where no version is stored in full.
+  struct Found {
+    std::optional<Version> version;
+    Revision full = 0;
+  };
+  Found find(std::string_view key) const;
+  Result<RangePlan> plan(const RangeRequest& request) const;
 
   Result<SharedBytes> value_of(std::string_view key, Revision revision);
   // The value if it is staged or cached.

@@ -19,10 +19,13 @@ const Version* Index::find(std::string_view key, Revision at) const {
   return found == keys_.end() ? nullptr : version_at(found->second, at);
 }
 
-const Version* Index::find_full(std::string_view key, Revision at) const {
+Index::Standing Index::standing(std::string_view key, Revision at) const {
   const auto found = keys_.find(key);
-  if (found == keys_.end()) return nullptr;
-  const History& history = found->second;
+  if (found == keys_.end()) return {};
+  return {version_at(found->second, at), full_at(found->second, at)};
+}
+
+const Version* Index::full_at(const History& history, Revision at) {
   if (history.newest.mod <= at) {
     if (history.newest.deleted) return nullptr;
     if (history.newest.full) return &history.newest;

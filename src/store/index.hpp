@@ -3,10 +3,9 @@
 //     key -> newest version, and behind it the older ones that are not compacted yet
 //
 //     ... visible() ... staged head          Changes are staged, one revision after another, then published
-//     once
-//     <--- readers -->|<-- the committer     they are durable, or rolled back where the append failed.
-//     Readers
-//                                            ask at or below visible(); what is staged does not disturb them.
+//     <--- readers -->|<-- the writer        once they are durable, or rolled back where the append failed.
+//                                            Readers ask at or below visible(); what is staged does not
+//                                            disturb them.
 //
 // Pure data: no I/O and no locks; LocalStore guards it. Keys take about 150 bytes plus their name.
 #pragma once
@@ -48,9 +47,13 @@ class Index {
 
   /// The key's version as of `at`; null where it does not exist then.
   const Version* find(std::string_view key, Revision at) const;
-  /// The newest version at or before `at` whose value is stored in full and which belongs to the same life of
-  /// the key; null where there is none.
-  const Version* find_full(std::string_view key, Revision at) const;
+  /// What a put finds: the key's version as of `at` and, of the same life of the key, the newest one whose
+  /// value is stored in full. Null where there is none.
+  struct Standing {
+    const Version* version = nullptr;
+    const Version* full = nullptr;
+  };
+  Standing standing(std::string_view key, Revision at) const;
   /// Calls `visit` for each key of the range that exists at `at`, in order, until it returns false.
   void scan(std::string_view key, std::string_view range_end, Revision at, const Visit& visit) const;
   /// The revisions in [from, to] that changed keys of the range, ascending.
@@ -71,8 +74,8 @@ class Index {
   void set_compacted(Revision revision) { compacted_ = revision; }
 
   struct Sweep {
-    /// What the log may forget. To be pruned before the next step, all at once: a deletion goes with the
-    /// versions before it or after them, or a restart would bring the key back.
+    /// What the log may forget. To be pruned in ascending order: a deletion goes with the versions before it
+    /// or after them, or a restart would bring the key back. Of one key, later steps have what is later.
     std::vector<Prune> prunes;
     /// Where the next step begins.
     std::string next_key;
@@ -93,6 +96,7 @@ class Index {
   using Keys = std::map<std::string, History, std::less<>>;
 
   static const Version* version_at(const History& history, Revision at);
+  static const Version* full_at(const History& history, Revision at);
   static std::vector<Revision> take_superseded(std::vector<Version>& versions, Revision compacted,
                                                size_t limit);
   Keys::const_iterator first_of(std::string_view key) const { return keys_.lower_bound(key); }

@@ -152,14 +152,17 @@ Result<> LocalStore::take_in_record(Revision revision, std::string_view record,
 }
 
 Result<> LocalStore::enqueue(Job job, size_t bytes) {
-  const std::lock_guard lock(queue_mutex_);
+  std::unique_lock lock(queue_mutex_);
   if (stopping_) return std::unexpected(errors::stopped());
   if (queue_.size() >= kQueueJobs || queue_bytes_ + bytes > kQueueBytes) {
     return std::unexpected(errors::too_many_requests());
   }
   queue_.push_back(std::move(job));
   queue_bytes_ += bytes;
-  if (queue_.size() == 1) queue_signal_.notify_one();
+  if (queue_.size() > 1) return {};
+  // Woken with the lock free, the writer does not run into it.
+  lock.unlock();
+  queue_signal_.notify_one();
   return {};
 }
 

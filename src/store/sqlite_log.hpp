@@ -53,7 +53,7 @@ class SqliteLog final : public Log {
   Result<> replay(Revision after, const Replay& replay) override;
   Result<Revision> head() override;
   Result<Meta> meta() override;
-  Result<> append(const LogBatch& batch) override;
+  Result<> append(LogBatch batch) override;
   Result<> sync() override;
   Result<std::string> read(Revision revision) override;
   Result<> prune(std::span<const Prune> prunes) override;

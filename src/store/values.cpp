@@ -38,12 +38,13 @@ SharedBytes Values::cached(std::string_view key, Revision revision) {
   return entry.value;
 }
 
-void Values::drop(Entry& entry) {
+Values::Slots::node_type Values::drop_oldest() {
+  Entry& entry = *ring_.previous;
   bytes_ -= cost(entry);
   unlink(entry);
   const size_t slot = Values::slot(entry.key, entry.revision);
-  by_slot_.erase(slot);
   note_dropped(slot);
+  return by_slot_.extract(slot);
 }
 
 void Values::note_dropped(size_t slot) {
@@ -59,20 +60,29 @@ void Values::grow_if_dropped(size_t slot, size_t bytes) {
   if (limit_bytes_ == most_bytes_) dropped_ = {};
 }
 
+// A full cache goes round and round, so what is dropped lends its memory to what comes.
+Values::Entry& Values::entry_at(size_t slot, size_t bytes) {
+  if (const auto found = by_slot_.find(slot); found != by_slot_.end()) {
+    bytes_ -= cost(found->second);
+    unlink(found->second);
+    return found->second;
+  }
+  Slots::node_type spare;
+  while (bytes_ + bytes > limit_bytes_ && !by_slot_.empty()) spare = drop_oldest();
+  if (spare.empty()) return by_slot_[slot];
+  spare.key() = slot;
+  return by_slot_.insert(std::move(spare)).position->second;
+}
+
 void Values::remember(std::string_view key, Revision revision, SharedBytes value) {
   const std::lock_guard lock(mutex_);
-  const auto [place, is_new] = by_slot_.try_emplace(slot(key, revision));
-  Entry& entry = place->second;
-  if (!is_new) {
-    bytes_ -= cost(entry);
-    unlink(entry);
-  }
+  Entry& entry = entry_at(slot(key, revision), kEntryOverhead + key.size() + view(value).size());
   entry.key = key;
   entry.revision = revision;
   entry.value = std::move(value);
   link(entry);
   bytes_ += cost(entry);
-  while (bytes_ > limit_bytes_ && !by_slot_.empty()) drop(*ring_.previous);
+  while (bytes_ > limit_bytes_ && !by_slot_.empty()) drop_oldest();
 }
 
 void Values::clear() {

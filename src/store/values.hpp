@@ -45,6 +45,8 @@ class Values {
     Entry* previous = nullptr;
   };
 
+  using Slots = std::unordered_map<size_t, Entry>;
+
   static constexpr size_t kFirstLimit = 1 << 20;
   // As many as dropped entries are remembered.
   static constexpr size_t kDroppedSlots = 4096;
@@ -53,7 +55,9 @@ class Values {
   static size_t slot(std::string_view key, Revision revision);
   void link(Entry& entry);
   static void unlink(Entry& entry);
-  void drop(Entry& entry);
+  Slots::node_type drop_oldest();
+  // The entry of a slot, out of the ring: that one's which is there, or a new one for which `bytes` are free.
+  Entry& entry_at(size_t slot, size_t bytes);
   void note_dropped(size_t slot);
   // What was asked for is not here: room for it where it was dropped for want of room.
   void grow_if_dropped(size_t slot, size_t bytes);
@@ -63,7 +67,7 @@ class Values {
 
   std::mutex mutex_;
   size_t limit_bytes_;
-  std::unordered_map<size_t, Entry> by_slot_;
+  Slots by_slot_;
   Entry ring_;
   size_t bytes_ = 0;
   std::vector<uint32_t> dropped_;  // the upper half of a dropped slot, at its lower half's place
