@@ -137,8 +137,7 @@ class Connection final : public http2::Connection {
   }
 
   void on_closed(http2::Stream& stream) override {
-    Call& call = static_cast<Call&>(stream);
-    call.unary = nullptr;
+    const Call& call = static_cast<Call&>(stream);
     if (call.gone) call.gone->complete(true);
   }
 

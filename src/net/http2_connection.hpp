@@ -51,7 +51,7 @@ struct Head {
   void add(std::string_view name, std::string_view value);
 };
 
-/// Flow and state. A connection may have streams of a type of its own (Connection::make_stream).
+/// A message each way. A kind of connection may have streams of a type of its own (Connection::make_stream).
 struct Stream {
   int32_t id = 0;
   size_t place = 0;  // among its connection's streams
