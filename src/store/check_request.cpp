@@ -74,16 +74,15 @@ Result<> check_op(const TxnOp& op, size_t max_ops, int depth) {
   return check_txn(*std::get<std::shared_ptr<const TxnRequest>>(op), max_ops, depth + 1);
 }
 
+// What a transaction has is not left to those inside it (api/v3rpc/key.go).
 Result<> check_txn(const TxnRequest& request, size_t max_ops, int depth) {
-  if (depth > kDeepestTxn ||
-      std::max({request.compare.size(), request.success.size(), request.failure.size()}) > max_ops) {
-    return std::unexpected(errors::too_many_ops());
-  }
+  const size_t ops = std::max({request.compare.size(), request.success.size(), request.failure.size()});
+  if (depth > kDeepestTxn || ops > max_ops) return std::unexpected(errors::too_many_ops());
   for (const Compare& compare : request.compare) {
     if (compare.key.empty()) return std::unexpected(errors::empty_key());
   }
-  for (const TxnOp& op : request.success) TRY(check_op(op, max_ops, depth));
-  for (const TxnOp& op : request.failure) TRY(check_op(op, max_ops, depth));
+  for (const TxnOp& op : request.success) TRY(check_op(op, max_ops - ops, depth));
+  for (const TxnOp& op : request.failure) TRY(check_op(op, max_ops - ops, depth));
   return {};
 }
 

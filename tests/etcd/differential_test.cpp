@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
 #include "base/random.hpp"
@@ -468,6 +469,180 @@ TEST_P(DifferentialCorners, RevisionsThatAreGoneOrToComeAreRefusedAsByEtcd) {
     watch.set_key("k");
     watch.set_start_revision(revision);
     EXPECT_EQ(ours_.watch(watch, 4), theirs_.watch(watch, 4)) << revision;
+  }
+}
+
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+const std::string kNul(1, '\0');
+
+// Keys and ends as no client of good will sends them.
+const std::pair<std::string, std::string> kRanges[] = {
+    {"", ""},     {"", kNul},   {"", "z"},    {kNul, kNul}, {kNul, ""},
+    {kNul, "z"},  {"k1", "k1"}, {"k2", "k1"}, {"k2", kNul}, {"k2", "k"},
+    {"k1", "k2"}, {"k1", "kz"}, {"z", kNul},  {"none", ""}, {"k1" + kNul, "k3"}};
+
+TEST_P(DifferentialCorners, RangesOfEveryFormAreAnsweredAndDeletedAsByEtcd) {
+  for (const auto& [key, end] : kRanges) {
+    for (const char* name : {"k1", "k2", "k3"}) {
+      pb::PutRequest put;
+      put.set_key(name);
+      ASSERT_NO_FATAL_FAILURE(same(put));
+    }
+    pb::RangeRequest range;
+    range.set_key(key);
+    range.set_range_end(end);
+    for (const int64_t limit : {kLeast, int64_t{-1}, int64_t{1}, kMost}) {
+      range.set_limit(limit);
+      ASSERT_NO_FATAL_FAILURE(same(range));
+    }
+    for (const int64_t revision : {kLeast, kMost}) {
+      range.set_revision(revision);
+      ASSERT_NO_FATAL_FAILURE(same(range));
+    }
+    pb::DeleteRangeRequest remove;
+    remove.set_key(key);
+    remove.set_range_end(end);
+    remove.set_prev_kv(true);
+    ASSERT_NO_FATAL_FAILURE(same(remove));
+  }
+}
+
+TEST_P(DifferentialCorners, FiltersByRevisionsThatCannotBeAreAnsweredAsByEtcd) {
+  pb::PutRequest put;
+  put.set_key("k");
+  for (int i = 0; i < 3; ++i) ASSERT_NO_FATAL_FAILURE(same(put));
+  using Setter = void (pb::RangeRequest::*)(int64_t);
+  const Setter setters[] = {&pb::RangeRequest::set_min_mod_revision, &pb::RangeRequest::set_max_mod_revision,
+                            &pb::RangeRequest::set_min_create_revision,
+                            &pb::RangeRequest::set_max_create_revision};
+  for (const Setter set : setters) {
+    for (const int64_t revision : {kLeast, int64_t{-1}, int64_t{1}, int64_t{3}, kMost}) {
+      pb::RangeRequest range;
+      range.set_key("k");
+      (range.*set)(revision);
+      ASSERT_NO_FATAL_FAILURE(same(range));
+    }
+  }
+}
+
+pb::RequestOp put_of(const std::string& key) {
+  pb::RequestOp op;
+  op.mutable_request_put()->set_key(key);
+  return op;
+}
+pb::RequestOp delete_of(const std::string& key, const std::string& end = "") {
+  pb::RequestOp op;
+  op.mutable_request_delete_range()->set_key(key);
+  op.mutable_request_delete_range()->set_range_end(end);
+  return op;
+}
+pb::RequestOp txn_of(const std::vector<pb::RequestOp>& success, const std::vector<pb::RequestOp>& failure) {
+  pb::RequestOp op;
+  for (const pb::RequestOp& one : success) *op.mutable_request_txn()->add_success() = one;
+  for (const pb::RequestOp& one : failure) *op.mutable_request_txn()->add_failure() = one;
+  return op;
+}
+
+TEST_P(DifferentialCorners, KeysThatATransactionNamesTwiceAreJudgedAsByEtcd) {
+  const pb::RequestOp a = put_of("a");
+  const pb::RequestOp b = put_of("b");
+  const std::vector<pb::RequestOp> branches[] = {
+      {a, a},
+      {a, delete_of("a")},
+      {delete_of("a"), a},
+      {delete_of("a"), delete_of("a")},
+      {delete_of("a", "c"), b},
+      {delete_of("b", "c"), a},
+      {delete_of("c", "a"), b},
+      {a, txn_of({a}, {})},
+      {a, txn_of({}, {a})},
+      {txn_of({a}, {a})},
+      {txn_of({a}, {b}), txn_of({b}, {a})},
+      {txn_of({a}, {}), delete_of("a", "b")},
+      {txn_of({delete_of("a")}, {}), a},
+      {txn_of({txn_of({a}, {b})}, {}), b},
+  };
+  for (const std::vector<pb::RequestOp>& branch : branches) {
+    ASSERT_NO_FATAL_FAILURE(same(txn_of(branch, {}).request_txn()));
+    ASSERT_NO_FATAL_FAILURE(same(txn_of({}, branch).request_txn()));
+  }
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({a}, {a}).request_txn()));
+}
+
+TEST_P(DifferentialCorners, TransactionsThatAreTooLongOrDeepAreRefusedAsByEtcd) {
+  std::vector<pb::RequestOp> puts;
+  for (int i = 0; i < 129; ++i) puts.push_back(put_of(fmt::format("k{}", i)));
+  const std::vector<pb::RequestOp> just_right(puts.begin(), puts.end() - 1);
+  ASSERT_NO_FATAL_FAILURE(same(txn_of(just_right, {}).request_txn()));
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({}, puts).request_txn()));
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({txn_of(puts, {})}, {}).request_txn()));
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({txn_of({}, just_right)}, {put_of("a")}).request_txn()));
+  pb::TxnRequest compares;
+  for (int i = 0; i < 129; ++i) compares.add_compare()->set_key("k");
+  ASSERT_NO_FATAL_FAILURE(same(compares));
+  pb::RequestOp deep = put_of("deep");
+  for (int i = 0; i < 20; ++i) deep = txn_of({deep}, {});
+  ASSERT_NO_FATAL_FAILURE(same(deep.request_txn()));
+  // What is wrong counts in a branch that is not taken, too.
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({}, {put_of("")}).request_txn()));
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({}, {delete_of("")}).request_txn()));
+  pb::RequestOp empty_range;
+  empty_range.mutable_request_range();
+  ASSERT_NO_FATAL_FAILURE(same(txn_of({}, {empty_range}).request_txn()));
+}
+
+TEST_P(DifferentialCorners, PutsThatLeaveOutWhatIsNotThereAreRefusedAsByEtcd) {
+  for (const bool exists : {false, true}) {
+    for (int flags = 0; flags < 32; ++flags) {
+      pb::PutRequest put;
+      put.set_key("k");
+      if (flags & 1) put.set_value("v");
+      if (flags & 2) put.set_lease(77);
+      put.set_ignore_value(flags & 4);
+      put.set_ignore_lease(flags & 8);
+      put.set_prev_kv(flags & 16);
+      if (!exists) put.set_key(fmt::format("none{}", flags));
+      ASSERT_NO_FATAL_FAILURE(same(put));
+      pb::TxnRequest txn;
+      *txn.add_success()->mutable_request_put() = put;
+      ASSERT_NO_FATAL_FAILURE(same(txn));
+    }
+    ASSERT_NO_FATAL_FAILURE(same(put_of("k").request_put()));
+  }
+}
+
+TEST_P(DifferentialCorners, LeasesThatCannotBeAreRefusedAsByEtcd) {
+  for (const int64_t id : {kLeast, int64_t{-5}, int64_t{5}, int64_t{5}, kMost}) {
+    for (const int64_t ttl : {kLeast, int64_t{-1}, int64_t{9'000'000'000}, int64_t{9'000'000'001}, kMost}) {
+      pb::LeaseGrantRequest grant;
+      grant.set_id(id);
+      grant.set_ttl(ttl);
+      ASSERT_NO_FATAL_FAILURE(same(grant)) << id << " " << ttl;
+    }
+    pb::LeaseKeepAliveRequest keep;
+    keep.set_id(id);
+    ASSERT_NO_FATAL_FAILURE(same(keep));
+    pb::PutRequest put;
+    put.set_key(fmt::format("leased{}", id));
+    put.set_lease(id);
+    ASSERT_NO_FATAL_FAILURE(same(put)) << id;
+    pb::LeaseRevokeRequest revoke;
+    revoke.set_id(id);
+    ASSERT_NO_FATAL_FAILURE(same(revoke));
+    ASSERT_NO_FATAL_FAILURE(same(revoke));
+  }
+}
+
+TEST_P(DifferentialCorners, CompactionsThatCannotBeAreRefusedAsByEtcd) {
+  pb::PutRequest put;
+  put.set_key("k");
+  for (int i = 0; i < 5; ++i) ASSERT_NO_FATAL_FAILURE(same(put));
+  pb::CompactionRequest compaction;
+  for (const int64_t revision :
+       {int64_t{3}, kLeast, int64_t{-1}, int64_t{0}, int64_t{2}, int64_t{3}, kMost}) {
+    compaction.set_revision(revision);
+    ASSERT_NO_FATAL_FAILURE(same(compaction)) << revision;
   }
 }
 

@@ -2,6 +2,8 @@
 // same order. Every field of a create request, cancellations, and requests for progress.
 #include <grpcpp/grpcpp.h>
 
+#include <limits>
+
 #include "etcd/rpc.grpc.pb.h"
 #include "etcd/served_store.hpp"
 #include "etcd/wire_text.hpp"
@@ -220,6 +222,34 @@ TEST_F(DifferentialWatch, RangesThatAreEmptyOrOpen) {
   put("a", "not in the range");
   put("z", "in the range");
   same(1, "the event in the range");
+}
+
+TEST_F(DifferentialWatch, RequestsWithoutAWatchAndWithoutAName) {
+  ask_for_progress();
+  cancel(0);
+  cancel(-1);
+  send(pb::WatchRequest());
+  create("a");
+  send_created();
+  same(1, "a watch after what speaks of none");
+  cancel(99);
+  create("b").set_watch_id(-3);
+  send_created();
+  same(1, "a negative id");
+  create("c").add_filters(static_cast<pb::WatchCreateRequest::FilterType>(9));
+  send_created();
+  same(1, "a filter without a name");
+  put("c", "1");
+  same(1, "its event");
+  cancel(0);
+  same(1, "a cancellation");
+  cancel(0);
+  create("d").set_watch_id(std::numeric_limits<int64_t>::max());
+  send_created();
+  same(1, "the largest id");
+  create("e").set_start_revision(std::numeric_limits<int64_t>::max());
+  send_created();
+  same(1, "the last revision of all");
 }
 
 TEST_F(DifferentialWatch, ProgressIsOfTheWholeStream) {
