@@ -111,10 +111,12 @@ class TestServer {
 };
 
 class ChannelTest : public ::testing::Test {
- protected:
+ public:
   ~ChannelTest() override {
     if (channel_) channel_->close(kPatience);
   }
+
+ protected:
   template <class T>
   T run(Task<T> task) {
     return runtime::run_blocking(thread_.loop(), std::move(task));

@@ -34,13 +34,14 @@ TEST(ObjectWatches, APodNamesObjectsInVolumesEnvironmentsAndPullSecrets) {
 }
 
 class Watches : public ::testing::Test {
- protected:
+ public:
   ~Watches() override {
     scope_.cancel();
     EXPECT_TRUE(simulation_.run(scope_.join()).has_value());
     EXPECT_TRUE(simulation_.run(transport_.stop()).has_value());
   }
 
+ protected:
   void put(const std::string& name, const std::string& value) {
     api_.put("configmaps", {{"apiVersion", "v1"},
                             {"kind", "ConfigMap"},
