@@ -10,6 +10,12 @@ namespace {
 // etcd's revision of users and roles before there are any (server/auth/store.go).
 constexpr uint64_t kFirstAuthRevision = 1;
 
+Task<Result<>> fill_header(Backend& backend, pb::ResponseHeader& header) {
+  header.set_revision(CO_TRY(co_await backend.store.revision()));
+  backend.identity.fill(header);
+  co_return {};
+}
+
 Task<Result<>> enable(Backend&, pb::AuthEnableRequest&, pb::AuthEnableResponse&) {
   co_return fail(Code::kConflict, "etcdserver: root user does not exist");
 }
@@ -18,8 +24,7 @@ using Answer = Task<Result<>> (*)(Backend&, pb::AuthRequest&, pb::AuthResponse&)
 
 // What is off already, or of which there is none.
 Task<Result<>> nothing(Backend& backend, pb::AuthRequest&, pb::AuthResponse& out) {
-  backend.identity.fill(*out.mutable_header());
-  co_return {};
+  co_return co_await fill_header(backend, *out.mutable_header());
 }
 
 Task<Result<>> no_such_user(Backend&, pb::AuthRequest&, pb::AuthResponse&) {
@@ -53,7 +58,7 @@ constexpr std::pair<const char*, Answer> kAnswers[] = {
 };
 
 Task<Result<>> status(Backend& backend, pb::AuthStatusRequest&, pb::AuthStatusResponse& out) {
-  backend.identity.fill(*out.mutable_header());
+  CO_TRY(co_await fill_header(backend, *out.mutable_header()));
   out.set_authrevision(kFirstAuthRevision);
   co_return {};
 }

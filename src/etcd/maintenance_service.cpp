@@ -16,6 +16,9 @@ void fill_header(const Backend& backend, pb::ResponseHeader& header, store::Revi
   backend.identity.fill(header);
 }
 
+// What etcd says where there was no compaction (mvcc/kvstore.go).
+constexpr int64_t kNeverCompacted = -1;
+
 pb::AlarmType to_pb(store::AlarmType alarm) {
   return alarm == store::AlarmType::kNoSpace ? pb::NOSPACE : pb::CORRUPT;
 }
@@ -79,12 +82,13 @@ Task<Result<>> hash_kv(Backend& backend, pb::HashKVRequest& request, pb::HashKVR
   fill_header(backend, *out.mutable_header(), CO_TRY(co_await backend.store.revision()));
   out.set_hash(hash.hash);
   out.set_hash_revision(hash.revision);
-  out.set_compact_revision(hash.compact_revision);
+  out.set_compact_revision(hash.compact_revision > 0 ? hash.compact_revision : kNeverCompacted);
   co_return {};
 }
 
+// What is said of members has no revision, in etcd, too.
 Task<Result<>> member_list(Backend& backend, const ServerOptions& options, pb::MemberListResponse& out) {
-  fill_header(backend, *out.mutable_header(), CO_TRY(co_await backend.store.revision()));
+  backend.identity.fill(*out.mutable_header());
   pb::Member* member = out.add_members();
   member->set_id(backend.identity.member_id);
   member->set_name(options.member_name);
@@ -104,11 +108,10 @@ Error member_not_found() { return {Code::kNotFound, "etcdserver: member not foun
 
 bool is_member(const Backend& backend, uint64_t id) { return id == backend.identity.member_id; }
 
-Task<Result<>> move_leader(Backend& backend, pb::MoveLeaderRequest& request, pb::MoveLeaderResponse& out) {
+Task<Result<>> move_leader(Backend& backend, pb::MoveLeaderRequest& request, pb::MoveLeaderResponse&) {
   if (!is_member(backend, request.targetid())) {
     co_return fail(Code::kConflict, "etcdserver: bad leader transferee");
   }
-  backend.identity.fill(*out.mutable_header());
   co_return {};
 }
 

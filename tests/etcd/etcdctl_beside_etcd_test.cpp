@@ -1,6 +1,7 @@
 // The same words of Debian's etcdctl to a served store and to a real etcd: the same output, errors included.
 //
 // Left out of the comparison: ids, addresses, times, and what of a status is a server's own (sizes, raft).
+#include <functional>
 #include <regex>
 
 #include "etcd/served_store.hpp"
@@ -21,6 +22,12 @@ std::string comparable(std::string output) {
       {std::regex(R"("ts":"[^"]*")"), "WHEN"},
       {std::regex(R"("caller":"[^"]*")"), "WHERE"},
       {std::regex(R"("target":"endpoint://[^"]*")"), "TARGET"},
+      // What a status says of a server's own: version, sizes, the leader's id, raft's counters, and hashes.
+      {std::regex(R"re("(version|name)":"[^"]*")re"), "\"$1\""},
+      {std::regex(R"re("(dbSize|dbSizeInUse|leader|ID|raftIndex|raftAppliedIndex|hash)":\d+)re"), "\"$1\""},
+      {std::regex(R"re(("(Version|Name|DBSize|Leader|ID|RaftIndex|RaftAppliedIndex|Hash)") : \S+)re"), "$1"},
+      // Of members, clusters and leases.
+      {std::regex(R"(\b\d{15,20}\b)"), "ID"},
       // Leases: sixteen hexadecimal digits, fewer where they begin with zeros.
       {std::regex(R"(\b[0-9a-f]{12,16}\b)"), "ID"},
   };
@@ -46,10 +53,13 @@ class BesideEtcd : public ::testing::Test {
   }
 
   const TempDir dir_;
-  ServedStore served_{{.endpoint = "sqlite://" + dir_ / "state.db"}};
+  ServedStore served_{{.endpoint = "sqlite://" + dir_ / "state.db"},
+                      {.advertise_urls = {"http://127.0.0.1:2379"}}};
   RealEtcd etcd_;
-  const Etcdctl our_ctl_{served_.endpoint()};
-  const Etcdctl their_ctl_{etcd_.endpoint()};
+  // However long a busy machine takes.
+  const Words flags_ = {"--command-timeout=60s"};
+  const Etcdctl our_ctl_{served_.endpoint(), flags_};
+  const Etcdctl their_ctl_{etcd_.endpoint(), flags_};
 };
 
 TEST_F(BesideEtcd, KeysAndRanges) {
@@ -120,6 +130,122 @@ TEST_F(BesideEtcd, Leases) {
   same({"lease", "keep-alive", "--once", "1234"});
   same({"lease", "keep-alive", "1234"});
   same({"lease", "revoke", "1234"});
+}
+
+TEST_F(BesideEtcd, RangesThatEtcdctlItselfOrTheServerRefuses) {
+  for (const char* value : {"1", "2", "3"}) {
+    same({"put", "/k1", value});
+    same({"put", std::string("/k") + value, value});
+  }
+  for (const Words& words :
+       std::vector<Words>{{"--rev=3"},
+                          {"--rev=-1"},
+                          {"--rev=x"},
+                          {"--limit=-1", "--prefix"},
+                          {"--limit=9999999999", "--prefix"},
+                          {"--from-key"},
+                          {"--from-key", "--prefix"},
+                          {"--count-only", "--prefix", "-w", "fields"},
+                          {"--count-only", "--prefix", "-w", "json"},
+                          {"--sort-by=GUESS"},
+                          {"--order=GUESS"},
+                          {"--consistency=guess"},
+                          {"--sort-by=VALUE", "--order=DESCEND", "--limit=2", "--prefix"},
+                          {"--hex", "--print-value-only"},
+                          {"--print-value-only", "--keys-only"},
+                          {"/k3", "--prefix"},
+                          {"/a"},
+                          {"--command-timeout=1ns"}}) {
+    Words all = {"get", "/k"};
+    all.insert(all.end(), words.begin(), words.end());
+    same(all);
+  }
+  same({"get"});
+  same({"get", "/k1", "/k2", "/k3"});
+  same({"put"});
+  same({"put", "/k1", "--ignore-value", "--prev-kv"});
+  same({"put", "/k1", "1", "--lease=guess"});
+  same({"put", "/k1", "1", "--lease=7fffffffffffffff"});
+  same({"del"});
+  same({"del", "/k3", "/k1"});
+  same({"del", "/k3", "--from-key", "--prev-kv"});
+  same({"compaction", "-1"});
+  same({"guess"});
+}
+
+TEST_F(BesideEtcd, TransactionsOfEveryComparison) {
+  same({"put", "/a", "5"});
+  for (const char* target : {"value", "ver", "create", "mod"}) {
+    for (const char* result : {"=", "!=", ">"}) {
+      same_with_input(fmt::format("{}(\"/a\") {} \"2\"\n\nget /a\n\nget /none\n\n", target, result), {"txn"});
+    }
+  }
+  same_with_input("value(\"/a\") = \"5\"\n\nguess /a\n\n\n", {"txn"});
+  same_with_input("\n\n\n", {"txn", "-i"});
+  same_with_input("value(\"/a\") = \"5\"\n\nput /b 1\ndel /a --prev-kv\n\n\n", {"txn", "-i", "-w", "json"});
+}
+
+// Leases that both have by the same name, and watches that begin in the past, until both have said as much.
+TEST_F(BesideEtcd, LeasesAndWatchesAsTheyGoOn) {
+  const auto granted = [](const Etcdctl& ctl) { return ctl({"lease", "grant", "500"}).substr(6, 16); };
+  const std::string ours = granted(our_ctl_);
+  const std::string theirs = granted(their_ctl_);
+  const auto both = [&](const std::function<Words(const std::string& lease)>& words) {
+    EXPECT_EQ(comparable(our_ctl_(words(ours))), comparable(their_ctl_(words(theirs))));
+  };
+  both([](const std::string& id) { return Words{"put", "/l", "1", "--lease=" + id}; });
+  both([](const std::string& id) { return Words{"lease", "keep-alive", "--once", id}; });
+  both([](const std::string&) { return Words{"get", "/l", "--print-value-only"}; });
+  both([](const std::string&) { return Words{"lease", "list"}; });
+  both([](const std::string& id) { return Words{"lease", "revoke", id}; });
+  both([](const std::string& id) { return Words{"lease", "timetolive", id, "--keys"}; });
+  same({"put", "/l", "2"});
+  for (const Words& flags : std::vector<Words>{{"--rev=2"},
+                                               {"--rev=2", "--prev-kv"},
+                                               {"--rev=2", "--prev-kv", "-w", "json"},
+                                               {"--rev=2", "-w", "fields"},
+                                               {"--rev=2", "--progress-notify", "--prefix"}}) {
+    const TempDir logs;
+    Words words = {"watch", "/l"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    const Process our_watch(our_ctl_.argv(words), logs / "ours");
+    const Process their_watch(their_ctl_.argv(words), logs / "theirs");
+    EXPECT_TRUE(eventually([&] {
+      const std::string text = their_watch.output();
+      return text.size() > 20 && comparable(text) == comparable(our_watch.output());
+    })) << flags.back()
+        << "\n"
+        << our_watch.output() << "\n"
+        << their_watch.output();
+  }
+}
+
+TEST_F(BesideEtcd, EveryFormOfOutput) {
+  same({"put", "/a", "1"});
+  for (const char* form : {"json", "fields", "simple"}) {
+    for (const Words& words : std::vector<Words>{{"endpoint", "status"},
+                                                 {"endpoint", "health"},
+                                                 {"endpoint", "hashkv"},
+                                                 {"member", "list"},
+                                                 {"user", "list"},
+                                                 {"role", "list"},
+                                                 {"auth", "disable"},
+                                                 {"lease", "list"},
+                                                 {"lease", "timetolive", "77", "--keys"},
+                                                 {"get", "/a"},
+                                                 {"del", "/none"},
+                                                 {"put", "/a", "1"},
+                                                 {"compaction", "99"},
+                                                 {"member", "remove", "1"},
+                                                 {"defrag"}}) {
+      // Words of what a server is, which the simple form has without names.
+      const bool of_itself = words.back() == "status" || words.back() == "hashkv" || words[0] == "member";
+      if (of_itself && std::string(form) == "simple") continue;
+      Words all = words;
+      all.insert(all.end(), {"-w", form});
+      same(all);
+    }
+  }
 }
 
 TEST_F(BesideEtcd, LocksAndTheServersOwnAffairs) {
