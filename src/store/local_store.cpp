@@ -46,7 +46,7 @@ Result<std::unique_ptr<LocalStore>> LocalStore::open(std::unique_ptr<Log> log, O
   store->log_->on_moved([&opened] {
     const std::lock_guard lock(opened.queue_mutex_);
     opened.moved_ = true;
-    opened.queue_signal_.notify_one();
+    opened.queue_signal_->notify_one();
   });
   store->writer_ = std::thread([&opened] { opened.run_writer(); });
   store->sweeper_ = std::thread([&opened] { opened.run_sweeper(); });
@@ -58,7 +58,7 @@ LocalStore::~LocalStore() {
   {
     const std::lock_guard lock(queue_mutex_);
     stopping_ = true;
-    queue_signal_.notify_one();
+    queue_signal_->notify_one();
   }
   {
     const std::lock_guard lock(sweep_mutex_);
@@ -151,25 +151,25 @@ Result<> LocalStore::take_in_record(Revision revision, std::string_view record,
   return {};
 }
 
-Result<> LocalStore::enqueue(Job job, size_t bytes) {
-  std::unique_lock lock(queue_mutex_);
+Result<LocalStore::Writer> LocalStore::enqueue(Job job, size_t bytes) {
+  const std::lock_guard lock(queue_mutex_);
   if (stopping_) return std::unexpected(errors::stopped());
   if (queue_.size() >= kQueueJobs || queue_bytes_ + bytes > kQueueBytes) {
     return std::unexpected(errors::too_many_requests());
   }
   queue_.push_back(std::move(job));
   queue_bytes_ += bytes;
-  if (queue_.size() > 1) return {};
-  // Woken with the lock free, the writer does not run into it.
-  lock.unlock();
-  queue_signal_.notify_one();
-  return {};
+  return queue_.size() == 1 ? Writer::kToBeWoken : Writer::kKnows;
 }
 
 runtime::Task<Result<Evaluator::Response>> LocalStore::write(Evaluator::Request request, size_t bytes) {
+  const runtime::TaskContext context = co_await runtime::current_context();
   Write job{.request = std::move(request), .bytes = bytes};
   const auto done = job.done;
-  CO_TRY(enqueue(std::move(job), bytes));
+  if (CO_TRY(enqueue(std::move(job), bytes)) == Writer::kToBeWoken) {
+    // After what the caller's thread has at hand, so that writes which come together share a sync.
+    context.executor->post([signal = queue_signal_] { signal->notify_one(); });
+  }
   co_return CO_TRY(co_await done.wait());
 }
 
@@ -180,7 +180,7 @@ runtime::Task<Result<>> LocalStore::refresh() {
     if (stopping_) co_return std::unexpected(errors::stopped());
     if (refreshers_.size() >= kQueueJobs) co_return std::unexpected(errors::too_many_requests());
     refreshers_.push_back(done);
-    queue_signal_.notify_one();
+    queue_signal_->notify_one();
   }
   co_return CO_TRY(co_await done.wait());
 }
@@ -411,7 +411,7 @@ runtime::Task<Result<bool>> LocalStore::disarm(AlarmType alarm) {
 void LocalStore::wake() {
   const std::lock_guard lock(queue_mutex_);
   woken_ = true;
-  queue_signal_.notify_one();
+  queue_signal_->notify_one();
 }
 
 }  // namespace cloudless::store

@@ -88,7 +88,8 @@ class LocalStore final : public Store, private History {
   Result<> take_in_record(Revision revision, std::string_view record, std::vector<StagedChange>* changes);
 
   // From tasks to the writer.
-  Result<> enqueue(Job job, size_t bytes);
+  enum class Writer { kToBeWoken, kKnows };
+  Result<Writer> enqueue(Job job, size_t bytes);
   runtime::Task<Result<Evaluator::Response>> write(Evaluator::Request request, size_t bytes);
   template <class T>
   runtime::Task<Result<T>> on_writer(std::move_only_function<Result<T>()> function);
@@ -179,7 +180,8 @@ class LocalStore final : public Store, private History {
   runtime::WorkerPool readers_;
 
   std::mutex queue_mutex_;
-  std::condition_variable queue_signal_;
+  // Shared with jobs that are to notify it, which may outlive the store.
+  const std::shared_ptr<std::condition_variable> queue_signal_ = std::make_shared<std::condition_variable>();
   std::deque<Job> queue_;
   std::vector<runtime::Completion<Result<>>> refreshers_;
   size_t queue_bytes_ = 0;
@@ -201,8 +203,9 @@ class LocalStore final : public Store, private History {
 template <class T>
 runtime::Task<Result<T>> LocalStore::on_writer(std::move_only_function<Result<T>()> function) {
   const runtime::Completion<Result<T>> done;
-  CO_TRY(
+  const Writer writer = CO_TRY(
       enqueue(Control([done, function = std::move(function)]() mutable { done.complete(function()); }), 0));
+  if (writer == Writer::kToBeWoken) queue_signal_->notify_one();
   co_return CO_TRY(co_await done.wait());
 }
 

@@ -88,7 +88,7 @@ class Log {
   /// The last revision, as the backend has it now.
   virtual Result<Revision> head() = 0;
   virtual Result<Meta> meta() = 0;
-  virtual Result<> append(LogBatch batch) = 0;
+  virtual Result<> append(const LogBatch& batch) = 0;
   /// Makes all that was appended durable.
   virtual Result<> sync() = 0;
   /// The record of a revision; kNotFound where it was pruned or has not happened.

@@ -137,5 +137,23 @@ TEST_P(LogContract, RestoreFillsAnEmptyLogWithGaps) {
 
 INSTANTIATE_TEST_SUITE_P(Every, LogContract, kAllBackends, backend_name);
 
+// Values are secrets.
+TEST(SqliteFiles, AreTheirOwnersAlone) {
+  TempDir directory;
+  SystemRandom random;
+  const auto files = make_system_files();
+  const auto log = SqliteLog::open({.path = directory.file("state.db"), .journal_bytes = 1 << 10}, *files,
+                                   random, Logger());
+  ASSERT_TRUE(log) << log.error().message;
+  int seen = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(directory.path())) {
+    const auto others = entry.status().permissions() &
+                        (std::filesystem::perms::group_all | std::filesystem::perms::others_all);
+    EXPECT_EQ(others, std::filesystem::perms::none) << entry.path();
+    ++seen;
+  }
+  EXPECT_GE(seen, 3);
+}
+
 }  // namespace
 }  // namespace cloudless::store::testing

@@ -20,12 +20,12 @@ Result<Meta> MemoryLog::meta() {
   return meta_;
 }
 
-Result<> MemoryLog::append(LogBatch batch) {
+Result<> MemoryLog::append(const LogBatch& batch) {
   const std::lock_guard lock(mutex_);
   TRY(check_append(batch, head_, meta_));
-  for (LogEntry& entry : batch.entries) {
+  for (const LogEntry& entry : batch.entries) {
+    entries_.emplace_hint(entries_.end(), entry.revision, entry.record);
     size_bytes_ += static_cast<int64_t>(entry.record.size());
-    entries_.emplace_hint(entries_.end(), entry.revision, std::move(entry.record));
     head_ = entry.revision;
   }
   apply(batch.meta);

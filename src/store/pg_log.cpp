@@ -196,7 +196,7 @@ Result<bool> PgLog::happened(const LogBatch& batch, int64_t writer) {
   return rows.size() == 1 && rows.number(0, 0) == writer;
 }
 
-Result<> PgLog::append(LogBatch batch) {
+Result<> PgLog::append(const LogBatch& batch) {
   const std::lock_guard lock(mutex_);
   if (batch.entries.empty() && batch.meta.empty()) return {};
   const auto writer = static_cast<int64_t>(random_.next());

@@ -35,7 +35,7 @@ class PgLog final : public Log {
   Result<> replay(Revision after, const Replay& replay) override;
   Result<Revision> head() override;
   Result<Meta> meta() override;
-  Result<> append(LogBatch batch) override;
+  Result<> append(const LogBatch& batch) override;
   Result<> sync() override { return {}; }
   Result<std::string> read(Revision revision) override;
   Result<> prune(std::span<const Prune> prunes) override;

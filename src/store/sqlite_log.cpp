@@ -48,7 +48,7 @@ Result<std::unique_ptr<SqliteLog>> SqliteLog::open(SqliteLogOptions options, Fil
 
 Result<> SqliteLog::load(Files& files) {
   TRY(open_journals(files));
-  TRY(open_database());
+  TRY(open_database(files));
   TRY(load_database());
   return recover_journals();
 }
@@ -88,7 +88,10 @@ Result<> SqliteLog::open_journals(Files& files) {
   return {};
 }
 
-Result<> SqliteLog::open_database() {
+Result<> SqliteLog::open_database(Files& files) {
+  // Made before SQLite would, since values are secrets: nobody else reads the files. SQLite's own journal
+  // gets the same mode.
+  TRY(files.open(options_.path));
   writer_ = TRY(SqliteDb::open(options_.path));
   TRY(prepare_database());
   insert_ = TRY(writer_->prepare("INSERT OR REPLACE INTO log VALUES (?, ?)"));
@@ -219,7 +222,7 @@ Result<Meta> SqliteLog::meta() {
   return meta_;
 }
 
-Result<> SqliteLog::append(LogBatch batch) {
+Result<> SqliteLog::append(const LogBatch& batch) {
   const std::lock_guard append_lock(append_mutex_);
   {
     const std::lock_guard lock(state_mutex_);
@@ -242,8 +245,9 @@ Result<> SqliteLog::append(LogBatch batch) {
   if (!done) return done;
 
   const std::lock_guard lock(state_mutex_);
-  for (LogEntry& entry : batch.entries) {
-    recent_.push_back({entry.revision, std::move(entry.record)});
+  // Copies: what is freed together lies together. Between nodes of the index it would leave holes.
+  for (const LogEntry& entry : batch.entries) {
+    recent_.push_back({entry.revision, entry.record});
     head_ = entry.revision;
   }
   for (const MetaChange& change : batch.meta) {

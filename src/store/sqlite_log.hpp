@@ -53,7 +53,7 @@ class SqliteLog final : public Log {
   Result<> replay(Revision after, const Replay& replay) override;
   Result<Revision> head() override;
   Result<Meta> meta() override;
-  Result<> append(LogBatch batch) override;
+  Result<> append(const LogBatch& batch) override;
   Result<> sync() override;
   Result<std::string> read(Revision revision) override;
   Result<> prune(std::span<const Prune> prunes) override;
@@ -75,7 +75,7 @@ class SqliteLog final : public Log {
 
   Result<> load(Files& files);
   Result<> open_journals(Files& files);
-  Result<> open_database();
+  Result<> open_database(Files& files);
   Result<> prepare_database();
   Result<> load_database();
   Result<> recover_journals();

@@ -28,7 +28,7 @@ class WatchedLog final : public Log {
   }
   Result<Revision> head() override { return disk_.entries.head(); }
   Result<Meta> meta() override { return disk_.entries.meta(); }
-  Result<> append(LogBatch batch) override { return disk_.entries.append(std::move(batch)); }
+  Result<> append(const LogBatch& batch) override { return disk_.entries.append(batch); }
   Result<> sync() override { return disk_.entries.sync(); }
   Result<std::string> read(Revision revision) override { return disk_.entries.read(revision); }
   Result<> prune(std::span<const Prune> prunes) override {

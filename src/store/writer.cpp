@@ -73,9 +73,9 @@ LocalStore::Work LocalStore::wait_for_work() {
   if (const std::optional<SteadyTime> duty = next_duty()) {
     const Duration delay =
         std::clamp<Duration>(*duty - clock_.steady_now(), Duration(0), std::chrono::hours(1));
-    queue_signal_.wait_for(lock, delay, ready);
+    queue_signal_->wait_for(lock, delay, ready);
   } else {
-    queue_signal_.wait(lock, ready);
+    queue_signal_->wait(lock, ready);
   }
   Work work;
   work.jobs.swap(queue_);
