@@ -1,8 +1,7 @@
 #include "grpc/channel.hpp"
 
-#include <array>
-
 #include "grpc/message.hpp"
+#include "grpc/timeout.hpp"
 #include "runtime/channel.hpp"
 #include "runtime/timer.hpp"
 
@@ -115,22 +114,6 @@ Task<Result<T>> limited(Duration limit, const CallRules& rules, Task<Result<T>> 
 }
 
 }  // namespace
-
-std::string timeout_text(Duration limit) {
-  using namespace std::chrono_literals;
-  constexpr int64_t kMost = 99'999'999;
-  struct Unit {
-    Duration length;
-    char name;
-  };
-  constexpr std::array<Unit, 6> kUnits = {
-      {{1ns, 'n'}, {1us, 'u'}, {1ms, 'm'}, {1s, 'S'}, {1min, 'M'}, {1h, 'H'}}};
-  for (const Unit& unit : kUnits) {
-    const int64_t count = limit / unit.length + (limit % unit.length > Duration::zero() ? 1 : 0);
-    if (count <= kMost) return fmt::format("{}{}", count, unit.name);
-  }
-  return fmt::format("{}H", kMost);
-}
 
 struct ClientStream::State {
   Incoming incoming;

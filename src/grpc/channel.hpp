@@ -112,7 +112,4 @@ class Channel {
   net::HttpClient* http_ = nullptr;  // the transport; null where it is another
 };
 
-/// The value of a grpc-timeout field: at most 8 digits and a unit, rounded up.
-std::string timeout_text(Duration limit);
-
 }  // namespace cloudless::grpc

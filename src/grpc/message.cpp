@@ -14,8 +14,12 @@ uint32_t load_length(std::string_view prefix) {
 
 // The size of the message that begins with `prefix`, its prefix included. In Go's words.
 Result<size_t> whole_size(std::string_view prefix, size_t limit_bytes) {
+  if (prefix[0] == 1) {
+    return fail(Code::kInternal, "grpc: compressed flag set with identity or empty encoding");
+  }
   if (prefix[0] != 0) {
-    return fail(Code::kUnimplemented, "grpc: Decompressor is not installed for grpc-encoding \"gzip\"");
+    return fail(Code::kInternal, "grpc: received unexpected payload format {}",
+                static_cast<uint8_t>(prefix[0]));
   }
   const size_t length = load_length(prefix);
   if (length > limit_bytes) {

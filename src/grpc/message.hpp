@@ -2,7 +2,8 @@
 //
 //     compressed(1 byte: 0 or 1) length(4 bytes, big-endian) message(length)
 //
-// We announce no compression, so a compressed message is an error of the peer.
+// We announce no compression, so a compressed message is an error of the peer; a call that names an encoding
+// does not come as far as its messages.
 #pragma once
 
 #include <optional>
@@ -25,7 +26,7 @@ class MessageReader {
   explicit MessageReader(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
   /// The next whole message, taken off the front of `piece`; nothing where that is used up. The message is
-  /// valid until the next call, and no longer than the piece. kUnimplemented where it is compressed,
+  /// valid until the next call, and no longer than the piece. kInternal where it is compressed,
   /// kResourceExhausted where it is longer than the limit, which shows before its body has come; after an
   /// error the body is of no use.
   Result<std::optional<std::string_view>> next(std::string_view& piece);

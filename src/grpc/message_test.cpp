@@ -51,11 +51,17 @@ TEST(MessageReader, AMessageBeyondTheLimitIsRefusedByItsPrefixAlone) {
 }
 
 TEST(MessageReader, ACompressedMessageIsRefused) {
-  MessageReader reader(10);
-  std::string body = framed("x");
-  body[0] = 1;
-  std::string_view piece = body;
-  EXPECT_EQ(reader.next(piece).error().code, Code::kUnimplemented);
+  const auto refusal = [](char format) {
+    MessageReader reader(10);
+    std::string body = framed("x");
+    body[0] = format;
+    std::string_view piece = body;
+    return reader.next(piece).error();
+  };
+  EXPECT_EQ(refusal(1),
+            (Error{Code::kInternal, "grpc: compressed flag set with identity or empty encoding"}));
+  EXPECT_EQ(refusal(7), (Error{Code::kInternal, "grpc: received unexpected payload format 7"}));
+  EXPECT_EQ(refusal('\xff'), (Error{Code::kInternal, "grpc: received unexpected payload format 255"}));
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <array>
 
 #include "grpc/message.hpp"
+#include "grpc/timeout.hpp"
 #include "net/http2_connection.hpp"
 #include "net/server_connection.hpp"
 #include "runtime/completion.hpp"
@@ -38,9 +40,45 @@ nghttp2_nv field(std::string_view name, std::string_view value) {
 }
 
 constexpr std::string_view kContentType = "application/grpc";
+constexpr SteadyTime kNever = SteadyTime::max();
 
-Status unknown_method(const std::string& path) {
-  return {StatusCode::kUnimplemented, "unknown method " + path};
+bool is_grpc_type(std::string_view type) {
+  if (!type.starts_with(kContentType)) return false;
+  type.remove_prefix(kContentType.size());
+  return type.empty() || type.front() == '+' || type.front() == ';';
+}
+
+// What follows is said in the words of Go's gRPC, which is what etcd's clients know.
+
+Status no_grpc(std::string_view content_type) {
+  return {StatusCode::kInvalidArgument,
+          fmt::format("invalid gRPC request content-type \"{}\"", content_type)};
+}
+
+Status unknown_method(const Methods& methods, std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (!path.starts_with('/') || slash == 0) {
+    return {StatusCode::kUnimplemented, fmt::format("malformed method name: \"{}\"", path)};
+  }
+  const std::string_view service = path.substr(0, slash + 1);
+  const bool known =
+      std::ranges::any_of(methods, [&](const auto& method) { return method.first.starts_with(service); });
+  const std::string_view name = service.substr(1, slash - 1);
+  return {StatusCode::kUnimplemented,
+          known ? fmt::format("unknown method {} for service {}", path.substr(slash + 1), name)
+                : fmt::format("unknown service {}", name)};
+}
+
+Status no_decompressor(std::string_view encoding) {
+  return {StatusCode::kUnimplemented,
+          fmt::format("grpc: Decompressor is not installed for grpc-encoding \"{}\"", encoding)};
+}
+
+Status deadline_exceeded() { return {StatusCode::kDeadlineExceeded, "context deadline exceeded"}; }
+
+// Where a request ends before its message.
+Status cut_short(const MessageReader& messages) {
+  return {StatusCode::kUnknown, messages.empty() ? "EOF" : "unexpected EOF"};
 }
 
 }  // namespace
@@ -50,8 +88,14 @@ struct Call final : http2::Stream {
   explicit Call(size_t request_bytes) : incoming_messages(request_bytes) {}
 
   std::string path;
-  bool is_grpc = false;           // by its content-type
+  bool is_grpc = false;                // by its content-type
+  std::string other_type;              // a content-type that is not gRPC's
+  std::string encoding;                // of compressed messages; mostly none
+  std::optional<std::string> timeout;  // as it came
+  SteadyTime deadline = kNever;
   const Method* unary = nullptr;  // until its request has come as a whole
+  bool streaming = false;
+  bool answered = false;  // all that will be said is submitted
   MessageReader incoming_messages;
   std::optional<runtime::Completion<bool>> gone;  // a streaming call's
   Status status;                                  // how it ended
@@ -62,25 +106,32 @@ class Connection final : public http2::Connection {
   Connection(const Service& service, std::unique_ptr<net::Stream> socket)
       : http2::Connection(http2::Role::kServer, std::move(socket), kLimits, service.log), service_(service) {}
 
+  ~Connection() override {
+    if (timer_) executor().cancel(timer_);
+  }
+
   // The head of an answer whose status comes behind its messages.
   void begin_answer(Call& call) {
     const std::array fields{field(":status", "200"), field("content-type", kContentType)};
     submit(call, fields, static_cast<const nghttp2_data_provider*>(http2::data_provider()));
   }
   void end_answer(Call& call, Status status) {
+    if (std::exchange(call.answered, true)) return;
     call.status = std::move(status);
     end(call);
   }
   // An answer of one message.
   void answer(Call& call, SharedBytes message) {
+    if (std::exchange(call.answered, true)) return;
     queue(call, std::move(message));
     call.outgoing_ended = true;
     begin_answer(call);
   }
   // An answer that is its status alone.
-  void refuse(Call& call, const Status& status) {
+  void refuse(Call& call, const Status& status, std::string_view http_status = "200") {
+    if (std::exchange(call.answered, true)) return;
     const StatusFields text(status);
-    const std::array fields{field(":status", "200"), field("content-type", kContentType),
+    const std::array fields{field(":status", http_status), field("content-type", kContentType),
                             field(kStatusField, text.code), field(kMessageField, text.message)};
     submit(call, std::span(fields).first(text.message.empty() ? 3 : 4), nullptr);
   }
@@ -92,26 +143,48 @@ class Connection final : public http2::Connection {
 
   void on_field(http2::Stream& stream, std::string_view name, std::string_view value) override {
     Call& call = static_cast<Call&>(stream);
-    if (name == ":path") call.path = value;
-    if (name == "content-type") call.is_grpc = value.starts_with(kContentType);
+    // By length first: this sees every field of every call.
+    switch (name.size()) {
+      case 5:
+        if (name == ":path") call.path = value;
+        break;
+      case 12:
+        if (name == "content-type") {
+          call.is_grpc = is_grpc_type(value);
+          if (!call.is_grpc) call.other_type = value;
+        } else if (name == "grpc-timeout") {
+          call.timeout = value;
+        }
+        break;
+      case 13:
+        if (name == "grpc-encoding" && value != "identity") call.encoding = value;
+        break;
+      default:
+        break;
+    }
   }
 
   void on_head(http2::Stream& stream) override {
     Call& call = static_cast<Call&>(stream);
-    if (call.header_overflow) return refuse_http(call, "431");
-    if (!call.is_grpc) return refuse_http(call, "415");
+    if (call.header_overflow) return refuse(call, head_too_long(), "431");
+    if (!call.is_grpc) return refuse(call, no_grpc(call.other_type), "415");
+    if (call.timeout && !set_deadline(call)) return;
     const auto method = service_.methods.find(call.path);
-    if (method == service_.methods.end()) return refuse(call, unknown_method(call.path));
+    if (method == service_.methods.end()) return refuse(call, unknown_method(service_.methods, call.path));
+    if (!call.encoding.empty()) return refuse(call, no_decompressor(call.encoding));
     if (method->second.unary) {
       call.unary = &method->second;
     } else {
+      call.streaming = true;
+      begin_answer(call);
       service_.scope.spawn(serve(self(), pointer_to(call), method->second));
     }
   }
 
   bool take_piece(http2::Stream& stream, std::string_view piece) override {
     Call& call = static_cast<Call&>(stream);
-    if (!call.unary) return false;
+    if (call.streaming) return call.answered;
+    if (!call.unary) return true;  // nobody wants it
     const auto request = call.incoming_messages.next(piece);
     if (request && !*request) return true;
     const Method& method = *std::exchange(call.unary, nullptr);
@@ -126,7 +199,7 @@ class Connection final : public http2::Connection {
   void on_end(http2::Stream& stream) override {
     Call& call = static_cast<Call&>(stream);
     if (!std::exchange(call.unary, nullptr)) return;
-    refuse(call, service_.status_of({Code::kInternal, "the call ended without a request"}));
+    refuse(call, cut_short(call.incoming_messages));
   }
 
   bool submit_trailers(http2::Stream& stream) override {
@@ -134,6 +207,11 @@ class Connection final : public http2::Connection {
     const std::array fields{field(kStatusField, text.code), field(kMessageField, text.message)};
     nghttp2_submit_trailer(session(), stream.id, fields.data(), text.message.empty() ? 1 : 2);
     return true;
+  }
+
+  // The rest of a request that the answer did not wait for (RFC 9113 section 8.1).
+  void on_end_sent(http2::Stream& stream) override {
+    if (!stream.incoming_ended) reset(stream, NGHTTP2_NO_ERROR);
   }
 
   void on_closed(http2::Stream& stream) override {
@@ -145,7 +223,6 @@ class Connection final : public http2::Connection {
 
   static Task<void> serve(std::shared_ptr<Connection> self, std::shared_ptr<Call> call,
                           const Method& method) {
-    self->begin_answer(*call);
     Result<> served;
     {
       ServerStream stream(self, call);
@@ -157,9 +234,65 @@ class Connection final : public http2::Connection {
                                                       : service.status_of(served.error()));
   }
 
-  void refuse_http(Call& call, std::string_view status) {
-    submit(call, std::array{field(":status", status)}, nullptr);
+  Status head_too_long() const {
+    return {StatusCode::kResourceExhausted,
+            fmt::format("the fields of the call are longer than {} bytes", limits().header_bytes)};
   }
+
+  // False where the call is refused.
+  bool set_deadline(Call& call) {
+    const Result<Duration> timeout = parse_timeout(*call.timeout);
+    if (!timeout) {
+      refuse(call, {StatusCode::kInternal, "malformed grpc-timeout: " + timeout.error().message}, "400");
+      return false;
+    }
+    if (*timeout == Duration::zero()) {
+      refuse(call, deadline_exceeded());
+      return false;
+    }
+    call.deadline = executor().clock().steady_now() + *timeout;
+    if (call.deadline < next_deadline_) arm(call.deadline);
+    return true;
+  }
+
+  // One timer for all calls, for the nearest of their deadlines: a call whose deadline is later than that of
+  // another costs no timer.
+  void arm(SteadyTime deadline) {
+    if (timer_) executor().cancel(timer_);
+    next_deadline_ = deadline;
+    timer_ = executor().call_after(deadline - executor().clock().steady_now(),
+                                   [this] { end_calls_past_deadline(); });
+  }
+
+  void end_calls_past_deadline() {
+    timer_ = 0;
+    next_deadline_ = kNever;
+    const SteadyTime now = executor().clock().steady_now();
+    SteadyTime next = kNever;
+    for (const auto& stream : streams()) {
+      Call& call = static_cast<Call&>(*stream);
+      if (call.answered) continue;
+      if (call.deadline <= now) {
+        give_up(call);
+      } else {
+        next = std::min(next, call.deadline);
+      }
+    }
+    if (next != kNever) arm(next);
+  }
+
+  // What the call's method does goes on, but nobody hears of it.
+  void give_up(Call& call) {
+    call.unary = nullptr;
+    if (!call.streaming) return refuse(call, deadline_exceeded());
+    const bool takes = call.outgoing_bytes == 0;
+    end_answer(call, deadline_exceeded());
+    // Behind messages that the client does not take, the status would not reach it either.
+    if (!takes) reset(call, NGHTTP2_CANCEL);
+    if (call.gone) call.gone->complete(true);
+  }
+
+  runtime::Executor& executor() const { return service_.scope.executor(); }
 
   void submit(Call& call, std::span<const nghttp2_nv> fields, const nghttp2_data_provider* body) {
     if (call.closed || closed()) return;
@@ -173,6 +306,8 @@ class Connection final : public http2::Connection {
   }
 
   const Service& service_;
+  SteadyTime next_deadline_ = kNever;  // of a call; the timer's
+  runtime::Executor::TimerId timer_ = 0;
 };
 
 void Reply::succeed(SharedBytes message) { connection_->answer(*call_, std::move(message)); }
@@ -189,7 +324,7 @@ struct ServerStream::State {
 ServerStream::ServerStream(std::shared_ptr<Connection> connection, std::shared_ptr<Call> call)
     : state_(std::make_unique<State>(State{std::move(connection), std::move(call), nullptr, {}, {}})) {
   state_->call->gone = state_->gone;
-  if (state_->call->closed) state_->gone.complete(true);
+  if (state_->call->closed || state_->call->answered) state_->gone.complete(true);
 }
 
 ServerStream::~ServerStream() = default;
@@ -200,14 +335,18 @@ Task<Result<std::optional<std::string>>> ServerStream::receive() {
       co_return std::string(*message);
     }
     auto piece = co_await state_->connection->read(*state_->call);
-    if (!piece || !*piece) co_return std::optional<std::string>();
+    if (!piece) co_return std::optional<std::string>();
+    if (!*piece) {
+      if (!state_->call->incoming_messages.empty()) co_return fail(Code::kInternal, "unexpected EOF");
+      co_return std::optional<std::string>();
+    }
     state_->piece = std::move(**piece);
     state_->rest = *state_->piece;
   }
 }
 
 Task<bool> ServerStream::send(Message message) {
-  if (!co_await state_->connection->room(*state_->call)) co_return false;
+  if (!co_await state_->connection->room(*state_->call) || state_->call->answered) co_return false;
   for (SharedBytes& piece : message) state_->connection->put(*state_->call, std::move(piece));
   co_return true;
 }

@@ -11,6 +11,9 @@
 // call has a thread or a queue of its own, is why this is not the gRPC library: there a call that does
 // nothing costs as much as a whole put does here.
 //
+// A call ends with its answer, whatever of its request is still to come, and at the deadline that its client
+// named (grpc-timeout): what its method does then goes on, and its answer is dropped.
+//
 // All on the connection's loop.
 #pragma once
 
@@ -65,11 +68,12 @@ class ServerStream {
   ServerStream& operator=(const ServerStream&) = delete;
 
   /// The next message; nothing once the client has ended its side or is gone. An error where what comes is no
-  /// message. One task at a time.
+  /// message, or ends within one. One task at a time.
   runtime::Task<Result<std::optional<std::string>>> receive();
-  /// Hands a message on; waits while the client takes none. False where the client is gone.
+  /// Hands a message on; waits while the client takes none. False where the client is gone, or has waited as
+  /// long as it would.
   runtime::Task<bool> send(Message message);
-  /// Returns once the client is gone.
+  /// Returns once the client is gone, or has waited as long as it would.
   runtime::Task<void> gone();
 
  private:

@@ -136,6 +136,13 @@ struct Callbacks {
     return 0;
   }
 
+  static int on_frame_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+    if (Stream* const stream = find(session, frame->hd.stream_id)) self(user).on_end_sent(*stream);
+    return 0;
+  }
+
   static void complete_head(Connection& connection, Stream& stream) {
     if (stream.head.status / 100 == 1) {
       // An interim response; the final one follows.
@@ -220,6 +227,7 @@ struct Callbacks {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);

@@ -123,6 +123,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual void on_end(Stream&) {}
   /// The last of a stream's body is about to be sent. True where fields were submitted that follow it.
   virtual bool submit_trailers(Stream&) { return false; }
+  /// Our side of a stream has been sent as a whole.
+  virtual void on_end_sent(Stream&) {}
   virtual void on_closed(Stream& stream) = 0;
   /// Nothing came for quiet_time; false ends the connection.
   virtual bool on_quiet() = 0;
@@ -137,6 +139,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool send_ping();
   void go_away_from_abuse();
   nghttp2_session* session() const { return session_; }
+  const std::vector<std::shared_ptr<Stream>>& streams() const { return streams_; }
   const Limits& limits() const { return limits_; }
   net::Stream& socket() const { return *socket_; }
   const Logger& log() const { return log_; }
