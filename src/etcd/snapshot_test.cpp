@@ -6,6 +6,7 @@
 #include "etcd/snapshot_format.hpp"
 #include "etcd/snapshot_import.hpp"
 #include "runtime/event_loop.hpp"
+#include "runtime/simulation.hpp"
 #include "store/open.hpp"
 
 namespace cloudless::etcd {
@@ -58,7 +59,8 @@ class SnapshotFile : public ::testing::Test {
     return file;
   }
 
-  SystemClock clock_;
+  // It stands still: a snapshot holds what is left of the leases' time.
+  runtime::ManualClock clock_;
   SeededRandom random_{7};
   runtime::LoopThread thread_{"snapshot-test"};
   const std::unique_ptr<store::Store> store_ =

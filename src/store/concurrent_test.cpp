@@ -1,5 +1,6 @@
 // Writes, reads and compactions of the same keys at once: who shares the index with whom. The thread
 // sanitizer is what sees most here.
+#include <array>
 #include <atomic>
 
 #include "store/testing.hpp"
@@ -17,8 +18,7 @@ class Concurrent : public ::testing::Test {
                                          random_, Logger()));
   }
   // One thread with a loop of its own that changes, deletes and compares the keys.
-  void write(uint64_t seed) {
-    Runner run;
+  void write(Runner& run, uint64_t seed) {
     SeededRandom random(seed);
     for (int i = 0; i < kRounds; ++i) {
       const std::string key = fmt::format("/k{}", random.below(kKeys));
@@ -29,8 +29,7 @@ class Concurrent : public ::testing::Test {
       if (random.below(4) == 0) ASSERT_TRUE(run(store_->delete_range(del(key))));
     }
   }
-  void compact_until(const std::atomic<bool>& done) {
-    Runner run;
+  void compact_until(Runner& run, const std::atomic<bool>& done) {
     while (!done) {
       const Result<Revision> now = run(store_->revision());
       ASSERT_TRUE(now);
@@ -42,19 +41,20 @@ class Concurrent : public ::testing::Test {
 
   SystemClock clock_;
   SystemRandom random_;
+  // They outlive the store, whose threads wake their loops.
+  std::array<Runner, 3> runners_;
   std::unique_ptr<LocalStore> store_;
 };
 
 TEST_F(Concurrent, CompactionDropsNothingThatWritersStandOn) {
   std::atomic<bool> done = false;
-  std::thread compactor([&] { compact_until(done); });
-  std::thread other([&] { write(1); });
-  write(2);
+  std::thread compactor([&] { compact_until(runners_[0], done); });
+  std::thread other([&] { write(runners_[1], 1); });
+  write(runners_[2], 2);
   other.join();
   done = true;
   compactor.join();
-  Runner run;
-  const Result<RangeResponse> rest = run(store_->range(list("/")));
+  const Result<RangeResponse> rest = runners_[0](store_->range(list("/")));
   ASSERT_TRUE(rest);
   EXPECT_LE(rest->count, kKeys);
   for (const KeyValue& kv : rest->kvs) {
