@@ -1,7 +1,7 @@
 // A real etcd and `cloudless store` beside each other on one disk, under the same load, in turns; prints a
 // table with ratios. bench_etcd STORE_PROGRAM [DIRECTORY [puts] [mix] [compaction] [size] [postgres]]
 //
-//     BENCH_ROUNDS     how often everything but `size` is measured (3)
+//     BENCH_ROUNDS     how often everything but `size` is measured (5)
 //     BENCH_REALTIME   set: at real-time priority, so that what else the machine does counts less
 //     BENCH_POSTGRES   the database for `postgres`; without it that part is left out
 #include <fmt/format.h>
@@ -112,7 +112,7 @@ double per(int64_t bytes, int64_t operations) {
 struct Bench {
   Argv argv[2];
   std::string directory;
-  int rounds = 3;
+  int rounds = 5;
   Report report;
 
   std::unique_ptr<Server> start(Peer peer, const std::string& part) const {
