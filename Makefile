@@ -12,7 +12,7 @@ setup:
 build:
 	scripts/setup.sh build
 	cmake --preset release
-	cmake --build --preset release --target cloudless cloudless-store
+	cmake --build --preset release --target cloudless
 
 ## make test        install what is needed, build, run every test
 test:
